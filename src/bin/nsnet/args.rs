@@ -1,0 +1,338 @@
+//! The command line: every option and every word of help, once.
+
+use std::ffi::OsString;
+
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+use nsnet::{Device, End, Mac, NsName, NsRef, exec::User, netns::Nsid};
+
+fn name() -> impl TypedValueParser<Value = NsName> {
+    OsStringValueParser::new().try_map(NsName::new)
+}
+
+fn reference() -> impl TypedValueParser<Value = NsRef> {
+    OsStringValueParser::new().try_map(NsRef::new)
+}
+
+fn end() -> impl TypedValueParser<Value = End> {
+    OsStringValueParser::new().try_map(End::new)
+}
+
+fn device() -> impl TypedValueParser<Value = Device> {
+    OsStringValueParser::new().try_map(Device::new)
+}
+
+/// Network namespaces: make, wire, enter, watch and delete them.
+///
+/// NS is a name in /run/netns, an absolute path of a namespace file, pid:N for the namespace of a
+/// process, or '.' for the current one. An END of a link is [NS:]IF[=ADDR/LEN[,ADDR/LEN...]].
+///
+/// All words and options of 'ip netns' are understood, with ip's abbreviations; a leading word
+/// 'netns' is skipped.
+#[derive(Debug, Parser)]
+#[command(name = "nsnet", version, disable_help_subcommand = true, infer_subcommands = false, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    pub globals: Globals,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Globals {
+    /// Work in this namespace instead of the current one.
+    #[arg(short, long, global = true, value_name = "NS", value_parser = reference())]
+    pub netns: Option<NsRef>,
+    /// All namespaces, for del and exec.
+    #[arg(short, long, global = true)]
+    pub all: bool,
+    /// Print JSON; errors too.
+    #[arg(short, long, global = true)]
+    pub json: bool,
+    /// Break JSON into lines.
+    #[arg(short, long, global = true)]
+    pub pretty: bool,
+    /// Print few columns, for link.
+    #[arg(long, global = true)]
+    pub brief: bool,
+    /// Print no warnings.
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say what was done.
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+    /// Use colours: on a terminal only, unless told otherwise.
+    #[arg(long, global = true, value_name = "WHEN", num_args = 0..=1, require_equals = true,
+          default_value = "auto", default_missing_value = "always")]
+    pub color: Color,
+    /// An option of ip's that changes nothing of `ip netns`.
+    #[arg(long, global = true, hide = true, value_name = "OPTION", allow_hyphen_values = true)]
+    pub ip_option: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Make named namespaces, with lo up: all of them or none.
+    Add(Add),
+    /// Delete namespaces, and wait until they and their links are gone.
+    #[command(visible_alias = "delete")]
+    Del(Del),
+    /// List the names.
+    List(List),
+    /// Give a name to the namespace of a process.
+    Attach(Attach),
+    /// Give a namespace an id in the current one.
+    Set(Set),
+    /// List the namespaces that have an id in the current one.
+    #[command(name = "list-id")]
+    ListId(ListId),
+    /// Print the names of the namespace of a process.
+    Identify(Identify),
+    /// Print the processes that live in a namespace.
+    Pids(Pids),
+    /// Print names as they come and go, until interrupted.
+    Monitor,
+    /// Run a command in a namespace, by becoming it.
+    Exec(Exec),
+    /// Give a namespace another name.
+    Rename(Rename),
+    /// Remove the names behind which no namespace is left.
+    Prune,
+    /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
+    Veth(Veth),
+    /// Show links.
+    Link(Link),
+    /// Print this help, or that of a verb.
+    Help(Help),
+}
+
+#[derive(Debug, Args)]
+pub struct Add {
+    /// The names; up to 255 bytes each, without '/'.
+    #[arg(required = true, value_name = "NAME", value_parser = name())]
+    pub names: Vec<NsName>,
+    /// Leave namespaces that exist as they are, instead of failing.
+    #[arg(long)]
+    pub if_missing: bool,
+    /// Leave lo down, as ip does.
+    #[arg(long)]
+    pub no_lo: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Del {
+    /// The names; none with --all.
+    #[arg(value_name = "NAME", value_parser = name())]
+    pub names: Vec<NsName>,
+    /// Ignore names that do not exist, instead of failing.
+    #[arg(long)]
+    pub if_exists: bool,
+    /// Return at once, as ip does: the namespace and its links go a little later.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct List {
+    /// Print a table: name, id, state, inode, links, processes.
+    #[arg(short, long)]
+    pub long: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Attach {
+    /// The name to give.
+    #[arg(value_name = "NAME", value_parser = name())]
+    pub name: NsName,
+    /// The process.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct Set {
+    /// The namespace.
+    #[arg(value_name = "NS", value_parser = reference())]
+    pub ns: NsRef,
+    /// The id, or 'auto' for any that is free.
+    #[arg(value_name = "auto|N", value_parser = nsid, allow_hyphen_values = true)]
+    pub id: Nsid,
+}
+
+fn nsid(text: &str) -> Result<Nsid, String> {
+    match text {
+        "auto" => Ok(Nsid::Auto),
+        _ => nsid_number(text).map(Nsid::Id),
+    }
+}
+
+/// Ids are signed to the kernel, and negative ones are not ids.
+fn nsid_number(text: &str) -> Result<u32, String> {
+    text.parse()
+        .ok()
+        .filter(|id| i32::try_from(*id).is_ok())
+        .ok_or_else(|| "an id is a number from 0 to 2147483647".into())
+}
+
+#[derive(Debug, Args)]
+pub struct ListId {
+    /// List those of the namespace with this id instead: 'target-nsid N'.
+    /// Show one id only: 'nsid N'.
+    #[arg(value_name = "target-nsid N | nsid N", allow_hyphen_values = true)]
+    pub words: Vec<String>,
+}
+
+/// What `list-id` is asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct WhichIds {
+    pub target: Option<u32>,
+    pub only: Option<u32>,
+}
+
+impl ListId {
+    /// Reads the keywords, in either order.
+    pub fn which(&self) -> Result<WhichIds, String> {
+        let mut which = WhichIds::default();
+        let mut words = self.words.iter();
+        while let Some(keyword) = words.next() {
+            let place = match keyword.as_str() {
+                "target-nsid" => &mut which.target,
+                "nsid" => &mut which.only,
+                other => return Err(format!("'{other}' is neither 'target-nsid' nor 'nsid'")),
+            };
+            let value = words.next().ok_or_else(|| format!("'{keyword}' needs a number"))?;
+            let id = nsid_number(value).map_err(|why| format!("'{keyword} {value}' is wrong: {why}"))?;
+            if place.replace(id).is_some() {
+                return Err(format!("'{keyword}' is given twice"));
+            }
+        }
+        Ok(which)
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Identify {
+    /// The process; the current namespace without one.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pid: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub struct Pids {
+    /// The namespace.
+    #[arg(value_name = "NS", value_parser = reference())]
+    pub ns: NsRef,
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "nsnet exec [OPTIONS] NS [CMD...]\n       nsnet --all exec [OPTIONS] CMD...")]
+pub struct Exec {
+    /// Only enter the network namespace: leave /sys and /etc as they are.
+    #[arg(long)]
+    pub bare: bool,
+    /// Run as this user; the group is the one in /etc/passwd unless given.
+    #[arg(long, value_name = "UID[:GID]")]
+    pub user: Option<User>,
+    /// The namespace, then the command with its own options; $SHELL without one.
+    #[arg(value_name = "NS CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub words: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rename {
+    /// The name now.
+    #[arg(value_name = "OLD", value_parser = name())]
+    pub old: NsName,
+    /// The name then.
+    #[arg(value_name = "NEW", value_parser = name())]
+    pub new: NsName,
+}
+
+#[derive(Debug, Args)]
+pub struct Veth {
+    /// Both ends: [NS:]IF[=ADDR/LEN[,ADDR/LEN...]].
+    #[arg(required = true, num_args = 2, value_name = "END", value_parser = end())]
+    pub ends: Vec<End>,
+    /// The largest packet of both ends, in bytes.
+    #[arg(long, value_name = "BYTES")]
+    pub mtu: Option<u32>,
+    /// The hardware addresses, in the order of the ends; random ones otherwise.
+    #[arg(long, num_args = 2, value_names = ["MAC", "MAC"])]
+    pub mac: Option<Vec<Mac>>,
+    /// Transmit and receive queues of each end.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    pub queues: u32,
+    /// Leave both ends down.
+    #[arg(long)]
+    pub down: bool,
+    /// Return before the first packet gets through.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(subcommand_required = true)]
+pub struct Link {
+    #[command(subcommand)]
+    pub verb: LinkVerb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LinkVerb {
+    /// Show one link, or all.
+    Show(LinkShow),
+}
+
+#[derive(Debug, Args)]
+pub struct LinkShow {
+    /// The link, by its name or an altname, and where it lives; all links without one.
+    #[arg(value_name = "[NS:]IF", value_parser = device())]
+    pub device: Option<Device>,
+}
+
+#[derive(Debug, Args)]
+pub struct Help {
+    /// The verb.
+    #[arg(value_name = "VERB")]
+    pub verb: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn which(words: &[&str]) -> Result<WhichIds, String> {
+        ListId { words: words.iter().map(|&word| word.to_owned()).collect() }.which()
+    }
+
+    #[test]
+    fn list_id_takes_its_keywords_in_either_order() {
+        assert_eq!(which(&[]), Ok(WhichIds::default()));
+        assert_eq!(which(&["nsid", "3", "target-nsid", "4"]), Ok(WhichIds { target: Some(4), only: Some(3) }));
+        for bad in [
+            &["nsid"][..],
+            &["nsid", "-1"],
+            &["nsid", "x"],
+            &["frob"],
+            &["nsid", "1", "nsid", "2"],
+            &["nsid", "2147483648"],
+        ] {
+            assert!(which(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,128 @@
+//! One file a verb: a parsed command in, an answer out. Nothing here prints.
+
+mod exec;
+mod link;
+mod list;
+mod names;
+mod nsid;
+mod processes;
+mod veth;
+
+use std::io;
+
+use clap::CommandFactory;
+use nsnet::{Error, Netns, NsRef, exec::ExecError};
+
+use crate::{
+    args::{Cli, Globals, LinkVerb, Verb},
+    render::Answer,
+};
+
+/// Why there is no answer.
+pub enum Failure {
+    /// The words make no sense together.
+    Usage(String),
+    Work(Error),
+    Exec(ExecError),
+    Output(io::Error),
+    /// By this signal; nothing was left half-made.
+    Interrupted(u8),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Work(error)
+    }
+}
+
+/// What is said beside the answer.
+pub enum Note {
+    /// Something the user should know, though it worked.
+    Warning(String),
+    /// What was done, for those who asked.
+    Detail(String),
+    /// One of several things failed; the others go on.
+    Error(Error),
+}
+
+/// Where notes go.
+pub type Notes<'a> = &'a mut dyn FnMut(Note);
+
+/// What every verb may want to know.
+pub struct Context<'a> {
+    globals: Globals,
+    notes: Notes<'a>,
+}
+
+impl Context<'_> {
+    /// The namespace that was named with `-n`, or the current one.
+    fn place(&self) -> nsnet::Result<Netns> {
+        Netns::open(self.globals.netns.as_ref().unwrap_or(&NsRef::Current))
+    }
+
+    fn detail(&mut self, text: impl FnOnce() -> String) {
+        if self.globals.verbose {
+            (self.notes)(Note::Detail(text()));
+        }
+    }
+
+    fn warn(&mut self, text: String) {
+        (self.notes)(Note::Warning(text));
+    }
+
+    fn error(&mut self, error: Error) {
+        (self.notes)(Note::Error(error));
+    }
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
+    let mut context = Context { globals: cli.globals, notes };
+    refuse_misplaced(&context.globals, &cli.verb)?;
+    match cli.verb {
+        Verb::Add(args) => names::add(args, &mut context),
+        Verb::Del(args) => names::del(args, &mut context),
+        Verb::Attach(args) => names::attach(args),
+        Verb::Rename(args) => names::rename(args),
+        Verb::Prune => names::prune(),
+        Verb::List(args) => list::list(&args, &context),
+        Verb::Set(args) => nsid::set(&args, &context),
+        Verb::ListId(args) => nsid::list_id(&args, &context),
+        Verb::Identify(args) => processes::identify(&args, &context),
+        Verb::Pids(args) => processes::pids(&args, &mut context),
+        Verb::Monitor => Ok(names::monitor()?),
+        Verb::Exec(args) => exec::exec(args, &mut context),
+        Verb::Veth(args) => veth::veth(&args, &context),
+        Verb::Link(args) => match args.verb {
+            LinkVerb::Show(args) => link::show(args, &context),
+        },
+        Verb::Help(args) => help(args.verb.as_deref()),
+    }
+}
+
+fn help(verb: Option<&str>) -> Result<Answer, Failure> {
+    let mut command = Cli::command();
+    command.build();
+    let Some(verb) = verb else { return Ok(Answer::Text(command.render_long_help().to_string())) };
+    let found = command.find_subcommand_mut(verb);
+    let found = found.ok_or_else(|| Failure::Usage(format!("there is no verb '{verb}'; 'nsnet help' lists them")))?;
+    Ok(Answer::Text(found.render_long_help().to_string()))
+}
+
+/// An option that would be ignored is a misunderstanding.
+fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
+    let refuse = |option: &str, of: &str| Err(Failure::Usage(format!("'{option}' is an option of {of} only")));
+    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
+        return refuse("--all", "del and exec");
+    }
+    if let (Some(option), Verb::Link(_) | Verb::Veth(_)) = (globals.ip_option.first(), verb) {
+        return Err(Failure::Usage(format!("the option '{option}' of ip is not offered for this verb")));
+    }
+    Ok(())
+}
+
+/// Runs async work on this thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Failure::Usage(format!("cannot start the runtime: {e}")))?.block_on(work)
+}

@@ -1,0 +1,63 @@
+//! The command `nsnet`: argv → words → args → command → answer → render or report.
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
+
+mod args;
+mod commands;
+mod render;
+mod report;
+mod words;
+
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use args::{Cli, Color, Globals};
+use commands::Failure;
+use render::{Format, Style};
+
+fn main() -> ExitCode {
+    let words = match words::read(std::env::args_os().skip(1)) {
+        Ok(words) => words,
+        Err(misuse) => return report::misuse(&misuse.0, asks_for_json()),
+    };
+    let cli = match Cli::try_parse_from(std::iter::once("nsnet".into()).chain(words.argv)) {
+        Ok(cli) => cli,
+        Err(e) => return report::usage(&e, words.json),
+    };
+    let format = Format { json: cli.globals.json, pretty: cli.globals.pretty };
+    let style = style(&cli.globals, &io::stdout());
+    let errors =
+        report::Report { json: format.json, quiet: cli.globals.quiet, style: self::style(&cli.globals, &io::stderr()) };
+    let done = commands::run(cli, &mut |note| errors.note(&note));
+    let shown = done.and_then(|answer| render::write(&mut io::stdout().lock(), format, style, answer));
+    match shown {
+        Ok(code) => code.into(),
+        Err(failure) => errors.failure(failure),
+    }
+}
+
+/// For a line that could not be read to its end.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).any(|word| word == "-j" || word == "-json" || word == "--json")
+}
+
+/// A terminal acts on what it gets; a file or a pipe gets the bytes as they are.
+fn style(globals: &Globals, to: &impl IsTerminal) -> Style {
+    let terminal = to.is_terminal();
+    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let color = match globals.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => terminal && wanted,
+    };
+    Style { escape: terminal, color }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}

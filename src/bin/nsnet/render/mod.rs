@@ -1,0 +1,187 @@
+//! Answers into bytes. Pure: nothing here asks the kernel or knows which stream it writes to.
+
+mod json;
+mod text;
+
+use std::io::{self, Write};
+
+use nsnet::{
+    Error, IfAddr, IfName, Link, NsName, NsRef,
+    netlink::veth::VethMade,
+    netns::{Change, NsidPeer, Outcome, Resident, State},
+};
+
+use crate::commands::Failure;
+
+/// What a command found out or did.
+pub enum Answer {
+    /// It is done, and there is nothing to tell.
+    Nothing,
+    /// Words for people, whatever the format.
+    Text(String),
+    /// Done to these; text says nothing, as ip does.
+    Names(Vec<NsName>),
+    Pruned(Vec<NsName>),
+    Removed {
+        removed: Vec<Removed>,
+        failed: bool,
+    },
+    List(Vec<ListRow>),
+    Table(Vec<TableRow>),
+    Ids {
+        peers: Vec<NsidPeer>,
+        of_target: bool,
+    },
+    Identified(Vec<NsName>),
+    Residents(Vec<Resident>),
+    Veth(Vec<VethRow>),
+    Links {
+        rows: Vec<LinkRow>,
+        brief: bool,
+    },
+    /// Without an end.
+    Changes(Box<dyn Iterator<Item = Result<Change, Error>>>),
+    /// A command in many namespaces; what it prints is its own.
+    Runs(Box<dyn Iterator<Item = Run>>),
+}
+
+pub struct Removed {
+    pub name: NsName,
+    pub outcome: Outcome,
+}
+
+pub struct ListRow {
+    pub name: NsName,
+    pub nsid: Option<u32>,
+    /// What it is; looked at for JSON only.
+    pub entry: Option<State>,
+}
+
+pub struct TableRow {
+    pub name: NsName,
+    pub nsid: Option<u32>,
+    pub state: State,
+    pub links: Option<usize>,
+    pub processes: Option<usize>,
+}
+
+pub struct LinkRow {
+    pub link: Link,
+    /// The namespace of the other end, where it can be named.
+    pub link_netns: Option<NsRef>,
+    pub peer_ifname: Option<String>,
+}
+
+pub struct VethRow {
+    pub netns: NsRef,
+    pub ifname: IfName,
+    pub addrs: Vec<IfAddr>,
+    pub made: VethMade,
+}
+
+/// One step of a command that is run in many namespaces.
+pub enum Run {
+    Starts(NsName),
+    Ended(io::Result<u8>),
+}
+
+/// How to write an answer.
+#[derive(Debug, Clone, Copy)]
+pub struct Format {
+    pub json: bool,
+    pub pretty: bool,
+}
+
+/// How text may look.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Whether to escape what a terminal would act on.
+    pub escape: bool,
+    pub color: bool,
+}
+
+impl Style {
+    pub fn red(self, text: &str) -> String {
+        self.colored("31", text)
+    }
+
+    pub fn yellow(self, text: &str) -> String {
+        self.colored("33", text)
+    }
+
+    pub fn green(self, text: &str) -> String {
+        self.colored("32", text)
+    }
+
+    fn colored(self, code: &str, text: &str) -> String {
+        if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Writes an answer; returns the exit code.
+pub fn write(out: &mut impl Write, format: Format, style: Style, answer: Answer) -> Result<u8, Failure> {
+    let mut code = 0;
+    match answer {
+        Answer::Nothing => {}
+        Answer::Text(text) => out.write_all(text.as_bytes())?,
+        Answer::Changes(changes) => return write_changes(out, format, style, changes),
+        Answer::Runs(runs) => return write_runs(out, format, style, runs),
+        answer => {
+            code = u8::from(matches!(answer, Answer::Removed { failed: true, .. }));
+            // One write: a reader that leaves, or a signal, cuts between answers.
+            let mut bytes = Vec::new();
+            if format.json {
+                json::write(&mut bytes, format.pretty, &answer)?;
+            } else {
+                text::write(&mut bytes, style, &answer)?;
+            }
+            out.write_all(&bytes)?;
+        }
+    }
+    out.flush()?;
+    Ok(code)
+}
+
+fn write_changes(
+    out: &mut impl Write,
+    format: Format,
+    style: Style,
+    changes: impl Iterator<Item = Result<Change, Error>>,
+) -> Result<u8, Failure> {
+    for change in changes {
+        let change = change?;
+        let mut line = Vec::new();
+        if format.json {
+            json::change(&mut line, &change)?
+        } else {
+            text::change(&mut line, style, &change)?
+        };
+        out.write_all(&line)?;
+        // Whoever waits for a name waits for this line.
+        out.flush()?;
+    }
+    Ok(0)
+}
+
+fn write_runs(
+    out: &mut impl Write,
+    format: Format,
+    style: Style,
+    runs: impl Iterator<Item = Run>,
+) -> Result<u8, Failure> {
+    let mut failed = false;
+    for run in runs {
+        match run {
+            Run::Starts(name) => {
+                if format.json {
+                    json::run(out, &name)?
+                } else {
+                    text::run(out, style, &name)?
+                };
+                out.flush()?;
+            }
+            Run::Ended(code) => failed |= code? != 0,
+        }
+    }
+    Ok(u8::from(failed))
+}

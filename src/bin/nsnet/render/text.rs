@@ -1,0 +1,277 @@
+//! Text: as ip prints it where ip does, because scripts read it.
+
+use std::{
+    ffi::OsStr,
+    io::{self, Write},
+    os::unix::ffi::OsStrExt,
+};
+
+use nsnet::{
+    NsName, NsRef,
+    netlink::link::Lower,
+    netns::{Change, NsidPeer, State},
+};
+
+use super::{Answer, LinkRow, ListRow, Style, TableRow};
+
+pub fn write(out: &mut impl Write, style: Style, answer: &Answer) -> io::Result<()> {
+    match answer {
+        Answer::Pruned(names) => names.iter().try_for_each(|name| line(out, style, name)),
+        Answer::List(rows) => rows.iter().try_for_each(|row| list_row(out, style, row)),
+        Answer::Table(rows) => table(out, style, rows),
+        Answer::Ids { peers, of_target } => peers.iter().try_for_each(|peer| id(out, style, peer, *of_target)),
+        Answer::Identified(names) if names.is_empty() => writeln!(out),
+        Answer::Identified(names) => names.iter().try_for_each(|name| line(out, style, name)),
+        Answer::Residents(residents) => {
+            let mut pids: Vec<_> = residents.iter().map(|resident| resident.pid).collect();
+            pids.dedup();
+            pids.iter().try_for_each(|pid| writeln!(out, "{pid}"))
+        }
+        Answer::Links { rows, brief: false } => rows.iter().try_for_each(|row| link(out, style, row)),
+        Answer::Links { rows, brief: true } => rows.iter().try_for_each(|row| brief_link(out, style, row)),
+        // What was done goes without saying.
+        _ => Ok(()),
+    }
+}
+
+pub fn change(out: &mut impl Write, style: Style, change: &Change) -> io::Result<()> {
+    let (word, name) = match change {
+        Change::Added(name) => ("add", name),
+        Change::Deleted(name) => ("delete", name),
+    };
+    write!(out, "{word} ")?;
+    line(out, style, name)
+}
+
+pub fn run(out: &mut impl Write, style: Style, name: &NsName) -> io::Result<()> {
+    write!(out, "\nnetns: ")?;
+    line(out, style, name)
+}
+
+fn line(out: &mut impl Write, style: Style, name: &NsName) -> io::Result<()> {
+    out.write_all(&shown(style, name.as_os_str()))?;
+    out.write_all(b"\n")
+}
+
+/// The bytes themselves for scripts; nothing that a terminal acts on for people.
+fn shown(style: Style, text: &OsStr) -> Vec<u8> {
+    if !style.escape {
+        return text.as_bytes().to_vec();
+    }
+    let mut escaped = String::new();
+    for chunk in text.as_bytes().utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
+        }
+        chunk.invalid().iter().for_each(|byte| escaped.push_str(&format!("\\x{byte:02x}")));
+    }
+    escaped.into_bytes()
+}
+
+fn lossy(style: Style, text: &str) -> String {
+    String::from_utf8_lossy(&shown(style, OsStr::new(text))).into_owned()
+}
+
+fn list_row(out: &mut impl Write, style: Style, row: &ListRow) -> io::Result<()> {
+    out.write_all(&shown(style, row.name.as_os_str()))?;
+    match row.nsid {
+        Some(id) => writeln!(out, " (id: {id})"),
+        None => writeln!(out),
+    }
+}
+
+/// `nsid 10 (iproute2 netns name: b)`: ip's words, and ip's blank at the end where there is no name.
+fn id(out: &mut impl Write, style: Style, peer: &NsidPeer, of_target: bool) -> io::Result<()> {
+    let number = |id: Option<u32>| id.map_or_else(|| "unassigned".to_owned(), |id| id.to_string());
+    write!(out, "nsid {} ", number(peer.nsid))?;
+    if of_target {
+        write!(out, "current-nsid {} ", number(peer.current_nsid))?;
+    }
+    if let Some(name) = &peer.name {
+        out.write_all(b"(iproute2 netns name: ")?;
+        out.write_all(&shown(style, name.as_os_str()))?;
+        out.write_all(b")")?;
+    }
+    writeln!(out)
+}
+
+const COLUMNS: [&str; 6] = ["NAME", "ID", "STATE", "INODE", "LINKS", "PROCESSES"];
+
+fn table(out: &mut impl Write, style: Style, rows: &[TableRow]) -> io::Result<()> {
+    let number = |n: Option<usize>| n.map_or_else(|| "-".to_owned(), |n| n.to_string());
+    // A table is for people: names are escaped wherever it goes, or a newline would break it.
+    let escaped = Style { escape: true, ..style };
+    let mut cells = vec![COLUMNS.map(str::to_owned)];
+    cells.extend(rows.iter().map(|row| {
+        let inode = if let State::Alive(id) = &row.state { id.inode.to_string() } else { "-".into() };
+        [
+            String::from_utf8_lossy(&shown(escaped, row.name.as_os_str())).into_owned(),
+            row.nsid.map_or_else(|| "-".into(), |id| id.to_string()),
+            row.state.as_str().to_owned(),
+            inode,
+            number(row.links),
+            number(row.processes),
+        ]
+    }));
+    let widths: Vec<_> = (0..COLUMNS.len()).map(|at| width(&cells, at)).collect();
+    for (at, row) in cells.iter().enumerate() {
+        let reason = at.checked_sub(1).and_then(|at| match &rows[at].state {
+            State::Foreign(reason) => Some(reason),
+            _ => None,
+        });
+        table_row(out, style, row, &widths, reason)?;
+    }
+    Ok(())
+}
+
+fn width(cells: &[[String; 6]], column: usize) -> usize {
+    cells.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)
+}
+
+fn table_row(
+    out: &mut impl Write,
+    style: Style,
+    row: &[String; 6],
+    widths: &[usize],
+    reason: Option<&String>,
+) -> io::Result<()> {
+    for (at, (cell, &width)) in row.iter().zip(widths).enumerate() {
+        let padding = " ".repeat(width - cell.chars().count());
+        let colored = match cell.as_str() {
+            "alive" if at == 2 => style.green(cell),
+            "dead" if at == 2 => style.red(cell),
+            "foreign" if at == 2 => style.yellow(cell),
+            _ => cell.clone(),
+        };
+        match at {
+            5 if reason.is_none() => write!(out, "{colored}")?,
+            _ => write!(out, "{colored}{padding}  ")?,
+        }
+    }
+    match reason {
+        Some(reason) => writeln!(out, "{reason}"),
+        None => writeln!(out),
+    }
+}
+
+/// `name@peer` as ip writes it.
+fn name_and_lower(style: Style, row: &LinkRow) -> String {
+    let name = lossy(style, &row.link.name);
+    match &row.link.lower {
+        None => name,
+        Some(Lower::Elsewhere(index)) => format!("{name}@if{index}"),
+        Some(Lower::Here(None)) => format!("{name}@NONE"),
+        Some(Lower::Here(Some(lower))) => format!("{name}@{}", lossy(style, lower)),
+        Some(_) => name,
+    }
+}
+
+fn link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
+    let link = &row.link;
+    write!(out, "{}: {}: <{}>", link.index, name_and_lower(style, row), link.flags.join(","))?;
+    let mut pair = |key: &str, value: Option<String>| match value {
+        Some(value) => write!(out, " {key} {value}"),
+        None => Ok(()),
+    };
+    pair("mtu", link.mtu_bytes.map(|bytes| bytes.to_string()))?;
+    pair("qdisc", link.qdisc.clone())?;
+    pair("master", link.master.as_deref().map(|name| lossy(style, name)))?;
+    pair("state", Some(link.operstate.to_owned()))?;
+    pair("mode", link.linkmode.map(str::to_owned))?;
+    pair("group", link.group.clone())?;
+    pair("qlen", link.tx_queue_packets.map(|packets| packets.to_string()))?;
+    write!(out, "\n    link/{}", link.layer)?;
+    if let Some(address) = &link.address {
+        write!(out, " {address}")?;
+    }
+    if let Some(broadcast) = &link.broadcast {
+        write!(out, " {} {broadcast}", if link.point_to_point { "peer" } else { "brd" })?;
+    }
+    match (link.lower_nsid, &row.link_netns) {
+        (Some(_), Some(NsRef::Name(name))) => {
+            out.write_all(b" link-netns ")?;
+            out.write_all(&shown(style, name.as_os_str()))?;
+        }
+        (Some(id), _) if id >= 0 => write!(out, " link-netnsid {id}")?,
+        (Some(_), _) => write!(out, " link-netnsid unknown")?,
+        (None, _) => {}
+    }
+    writeln!(out)?;
+    if let Some(alias) = &link.alias {
+        writeln!(out, "    alias {}", lossy(style, alias))?;
+    }
+    link.alt_names.iter().try_for_each(|name| writeln!(out, "    altname {}", lossy(style, name)))
+}
+
+fn brief_link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
+    let link = &row.link;
+    write!(out, "{:<16} {:<14} ", name_and_lower(style, row), link.operstate)?;
+    if let Some(address) = &link.address {
+        write!(out, "{address} ")?;
+    }
+    writeln!(out, "<{}> ", link.flags.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(style: Style, answer: &Answer) -> String {
+        let mut bytes = Vec::new();
+        write(&mut bytes, style, answer).unwrap();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    const PIPE: Style = Style { escape: false, color: false };
+    const TERMINAL: Style = Style { escape: true, color: false };
+
+    fn row(name: &str, nsid: Option<u32>) -> ListRow {
+        ListRow { name: name.parse().unwrap(), nsid, entry: None }
+    }
+
+    #[test]
+    fn a_list_reads_as_ips() {
+        let answer = Answer::List(vec![row("a", None), row("b", Some(10))]);
+        assert_eq!(text(PIPE, &answer), "a\nb (id: 10)\n");
+    }
+
+    #[test]
+    fn names_are_bytes_to_a_pipe_and_escaped_to_a_terminal() {
+        let answer = Answer::List(vec![row("a\x1b[2J\nb", None)]);
+        assert_eq!(text(PIPE, &answer), "a\x1b[2J\nb\n");
+        assert_eq!(text(TERMINAL, &answer), "a\\u{1b}[2J\\nb\n");
+    }
+
+    #[test]
+    fn a_table_is_aligned_whatever_it_holds() {
+        let rows = vec![
+            TableRow {
+                name: "long-name".parse().unwrap(),
+                nsid: Some(3),
+                state: State::Dead,
+                links: None,
+                processes: None,
+            },
+            TableRow {
+                name: "x\n".parse().unwrap(),
+                nsid: None,
+                state: State::Foreign("it is a FIFO".into()),
+                links: None,
+                processes: None,
+            },
+        ];
+        assert_eq!(
+            text(PIPE, &Answer::Table(rows)),
+            "NAME       ID  STATE    INODE  LINKS  PROCESSES\n\
+             long-name  3   dead     -      -      -\n\
+             x\\n        -   foreign  -      -      -          it is a FIFO\n"
+        );
+    }
+
+    #[test]
+    fn no_name_is_an_empty_line_and_many_are_a_line_each() {
+        assert_eq!(text(PIPE, &Answer::Identified(vec![])), "\n");
+        let two = vec!["a".parse().unwrap(), "b".parse().unwrap()];
+        assert_eq!(text(PIPE, &Answer::Identified(two)), "a\nb\n");
+    }
+}

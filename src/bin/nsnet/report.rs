@@ -1,0 +1,165 @@
+//! Failure into words and an exit code; the only place that writes to stderr.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use nsnet::{Error, ErrorKind, exec::ExecError};
+use serde::Serialize;
+
+use crate::{
+    commands::{Failure, Note},
+    render::Style,
+};
+
+const FAILED: u8 = 1;
+const USAGE: u8 = 2;
+/// nsnet itself failed where a command should have run.
+const NOT_PREPARED: u8 = 125;
+const NOT_EXECUTABLE: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+/// How to report.
+pub struct Report {
+    pub json: bool,
+    pub quiet: bool,
+    pub style: Style,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warning: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    op: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    errno: Option<i32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'static str>,
+}
+
+const EMPTY: Line<'static> = Line {
+    error: None,
+    warning: None,
+    note: None,
+    kind: None,
+    op: None,
+    subject: None,
+    reason: None,
+    errno: None,
+    hint: None,
+};
+
+impl Report {
+    /// Says what went on beside the answer.
+    pub fn note(&self, note: &Note) {
+        match note {
+            Note::Warning(_) | Note::Detail(_) if self.quiet => {}
+            Note::Warning(text) => self.line("warning", text, None, &Line { warning: Some(text.clone()), ..EMPTY }),
+            Note::Detail(text) => self.line("", text, None, &Line { note: Some(text.clone()), ..EMPTY }),
+            Note::Error(error) => self.error(error),
+        }
+    }
+
+    /// Says what failed; returns the exit code for it.
+    pub fn failure(&self, failure: Failure) -> ExitCode {
+        let (error, code) = match failure {
+            // The reader left; it has what it wanted.
+            Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Failure::Output(e) => {
+                let text = format!("cannot write the answer: {e}");
+                self.line("error", &text, None, &Line { error: Some(text.clone()), errno: e.raw_os_error(), ..EMPTY });
+                return FAILED.into();
+            }
+            Failure::Usage(text) => return misuse(&text, self.json),
+            Failure::Work(e) => (e, FAILED),
+            Failure::Exec(ExecError::NotFound(e)) => (e, NOT_FOUND),
+            Failure::Exec(ExecError::NotExecutable(e)) => (e, NOT_EXECUTABLE),
+            Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
+            Failure::Exec(_) => return NOT_PREPARED.into(),
+            Failure::Interrupted(signal) => return (128 + signal).into(),
+        };
+        self.error(&error);
+        code.into()
+    }
+
+    fn error(&self, error: &Error) {
+        let line = Line {
+            error: Some(error.to_string()),
+            kind: Some(error.kind().as_str()),
+            op: Some(error.op()),
+            subject: Some(error.subject()).filter(|subject| !subject.is_empty()),
+            reason: error.reason(),
+            errno: error.errno(),
+            hint: hint(error),
+            ..EMPTY
+        };
+        self.line("error", &error.to_string(), line.hint, &line);
+    }
+
+    fn line(&self, label: &str, text: &str, hint: Option<&str>, line: &Line<'_>) {
+        let mut err = io::stderr().lock();
+        // Nobody is left to hear that stderr is closed.
+        let _ = if self.json { write_json(&mut err, line) } else { self.write_text(&mut err, label, text, hint) };
+    }
+
+    fn write_text(&self, err: &mut impl Write, label: &str, text: &str, hint: Option<&str>) -> io::Result<()> {
+        match label {
+            "" => writeln!(err, "nsnet: {text}")?,
+            "error" => writeln!(err, "nsnet: {}", self.style.red(text))?,
+            label => writeln!(err, "nsnet: {}: {text}", self.style.yellow(label))?,
+        }
+        hint.map_or(Ok(()), |hint| writeln!(err, "  {hint}"))
+    }
+}
+
+/// One write a line, so that lines of processes that share stderr do not mix.
+fn write_json(err: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
+    let mut bytes = serde_json::to_vec(line)?;
+    bytes.push(b'\n');
+    err.write_all(&bytes)
+}
+
+fn hint(error: &Error) -> Option<&'static str> {
+    match error.kind() {
+        ErrorKind::Denied if rustix::process::geteuid().is_root() => {
+            Some("root is not enough here: a capability is missing, or a container or security module denies it")
+        }
+        ErrorKind::Denied => Some(
+            "this needs root (CAP_SYS_ADMIN and CAP_NET_ADMIN): use sudo, or be root of namespaces of your own:\n  \
+             unshare --user --map-root-user --net --mount sh -c 'mount -t tmpfs tmpfs /run && exec \"$SHELL\"'",
+        ),
+        _ => None,
+    }
+}
+
+/// A command line that cannot be understood.
+pub fn misuse(text: &str, json: bool) -> ExitCode {
+    let mut err = io::stderr().lock();
+    let line = Line { error: Some(text.to_owned()), kind: Some("usage"), ..EMPTY };
+    // Nobody is left to hear that stderr is closed.
+    let _ = if json { write_json(&mut err, &line) } else { writeln!(err, "nsnet: {text}") };
+    USAGE.into()
+}
+
+/// What clap has to say: an error, or help and version, which are answers.
+pub fn usage(error: &clap::Error, json: bool) -> ExitCode {
+    if json && error.use_stderr() {
+        let text = error.render().to_string();
+        return misuse(text.strip_prefix("error: ").unwrap_or(&text).trim_end(), json);
+    }
+    // Nobody is left to hear that the stream is closed.
+    let _ = error.print();
+    if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
+}

@@ -1,0 +1,372 @@
+//! ip's words, made into nsnet's own before clap sees them: single-dash long options, prefixes of
+//! verbs and options, a leading `netns`, and the places where everything after a word belongs to
+//! somebody else.
+
+use std::{
+    ffi::{OsStr, OsString},
+    os::unix::ffi::{OsStrExt, OsStringExt},
+};
+
+/// The command line in nsnet's own words.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Words {
+    /// For clap, without the name of the program.
+    pub argv: Vec<OsString>,
+    /// Whether JSON was asked for, so that even a usage error can be JSON.
+    pub json: bool,
+}
+
+/// A command line that cannot be understood; the text says why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Misuse(pub String);
+
+/// An option of ip's.
+struct Opt {
+    /// ip takes any prefix of it, in the order of the table; `exact` ones only as they are.
+    name: &'static str,
+    exact: bool,
+    does: Does,
+}
+
+enum Does {
+    /// Stands for an option of nsnet's.
+    Flag(&'static str),
+    /// The same, and takes the next word.
+    Value(&'static str),
+    /// Changes nothing of `ip netns`; other objects may refuse it.
+    Other,
+    /// The same, and takes the next word.
+    OtherValue,
+}
+
+const fn opt(name: &'static str, does: Does) -> Opt {
+    Opt { name, exact: false, does }
+}
+
+const fn exact(name: &'static str, does: Does) -> Opt {
+    Opt { name, exact: true, does }
+}
+
+/// In the order of ip's own table, since the first match wins; nsnet's own before them.
+const OPTIONS: &[Opt] = &[
+    exact("h", Does::Flag("--help")),
+    exact("q", Does::Flag("--quiet")),
+    exact("quiet", Does::Flag("--quiet")),
+    exact("v", Does::Flag("--verbose")),
+    exact("verbose", Does::Flag("--verbose")),
+    opt("loops", Does::OtherValue),
+    opt("family", Does::OtherValue),
+    exact("4", Does::Other),
+    exact("6", Does::Other),
+    exact("0", Does::Other),
+    exact("M", Does::Other),
+    exact("B", Does::Other),
+    opt("human-readable", Does::Other),
+    opt("iec", Does::Other),
+    opt("statistics", Does::Other),
+    opt("details", Does::Other),
+    opt("resolve", Does::Other),
+    opt("oneline", Does::Other),
+    opt("timestamp", Does::Other),
+    opt("tshort", Does::Other),
+    opt("Version", Does::Flag("--version")),
+    exact("version", Does::Flag("--version")),
+    opt("force", Does::Other),
+    opt("brief", Does::Flag("--brief")),
+    opt("json", Does::Flag("--json")),
+    opt("pretty", Does::Flag("--pretty")),
+    opt("rcvbuf", Does::OtherValue),
+    opt("color", Does::Flag("--color")),
+    opt("help", Does::Flag("--help")),
+    opt("netns", Does::Value("--netns")),
+    opt("Numeric", Does::Other),
+    opt("all", Does::Flag("--all")),
+    exact("echo", Does::Other),
+];
+
+/// Verbs of `ip netns` in the order of its table, each with nsnet's word for it.
+const NETNS_VERBS: &[(&str, &str)] = &[
+    ("list", "list"),
+    ("show", "list"),
+    ("lst", "list"),
+    ("list-id", "list-id"),
+    ("help", "help"),
+    ("add", "add"),
+    ("set", "set"),
+    ("delete", "del"),
+    ("identify", "identify"),
+    ("pids", "pids"),
+    ("exec", "exec"),
+    ("monitor", "monitor"),
+    ("attach", "attach"),
+];
+
+/// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "link"];
+
+/// Options of `exec` that take the next word.
+const EXEC_VALUES: &[&str] = &["--user", "--netns", "-n"];
+
+/// Reads a command line, without the name of the program.
+pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
+    let mut words = argv.into_iter().peekable();
+    let mut out = Vec::new();
+    while let Some(word) = words.next_if(|word| is_option(word)) {
+        if word == "--" {
+            break;
+        }
+        translate_option(&word, &mut words, &mut out)?;
+    }
+    let rest: Vec<_> = words.collect();
+    let (verb, rest) = verb_of(&rest)?;
+    let json = out.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), rest);
+    let all = out.iter().any(|word| word == "--all");
+    out.push(verb.clone());
+    out.extend(arguments(&verb, rest, all));
+    Ok(Words { argv: out, json })
+}
+
+fn is_option(word: &OsStr) -> bool {
+    word.as_bytes().starts_with(b"-") && word != "-"
+}
+
+fn asks_for_json(verb: &[u8], rest: &[OsString]) -> bool {
+    verb != b"exec" && rest.iter().any(|word| word == "--json" || word == "-j")
+}
+
+fn translate_option(
+    word: &OsStr,
+    words: &mut impl Iterator<Item = OsString>,
+    out: &mut Vec<OsString>,
+) -> Result<(), Misuse> {
+    let bytes = word.as_bytes();
+    let body = bytes.strip_prefix(b"--").unwrap_or(&bytes[1..]);
+    let (name, value) = match body.iter().position(|&b| b == b'=') {
+        Some(at) => (&body[..at], Some(OsString::from_vec(body[at + 1..].to_vec()))),
+        None => (body, None),
+    };
+    let shown = word.to_string_lossy();
+    let unknown = || Misuse(format!("the option \"{shown}\" is unknown; 'nsnet --help' lists them"));
+    let found = OPTIONS.iter().find(|option| fits(option, name)).ok_or_else(unknown)?;
+    let missing = || Misuse(format!("the option \"{shown}\" needs a value"));
+    match (&found.does, value) {
+        (Does::Flag("--color"), Some(value)) => {
+            out.push([OsStr::new("--color="), &value].into_iter().collect());
+        }
+        (Does::Flag(_) | Does::Other, Some(_)) => {
+            return Err(Misuse(format!("the option \"{shown}\" takes no value")));
+        }
+        (Does::Flag(flag), None) => out.push(flag.into()),
+        (Does::Value(flag), value) => {
+            let value = value.or_else(|| words.next()).ok_or_else(missing)?;
+            out.push([OsStr::new(flag), OsStr::new("="), &value].into_iter().collect());
+        }
+        (Does::OtherValue, value) => {
+            value.or_else(|| words.next()).ok_or_else(missing)?;
+            out.push(format!("--ip-option=-{}", found.name).into());
+        }
+        (Does::Other, None) => out.push(format!("--ip-option=-{}", found.name).into()),
+    }
+    Ok(())
+}
+
+fn fits(option: &Opt, typed: &[u8]) -> bool {
+    let name = option.name.as_bytes();
+    if option.exact { typed == name } else { !typed.is_empty() && name.starts_with(typed) }
+}
+
+/// Finds the verb, and what comes after it.
+fn verb_of(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
+    let Some((first, rest)) = words.split_first() else { return Ok(("list".into(), words)) };
+    if ["netns", "netn", "net"].iter().any(|object| first == object) {
+        let Some((verb, rest)) = rest.split_first() else { return Ok(("list".into(), rest)) };
+        let unknown = || {
+            let shown = verb.to_string_lossy();
+            Misuse(format!("the command \"{shown}\" is unknown to netns; 'nsnet netns help' lists them"))
+        };
+        return Ok((netns_verb(verb).ok_or_else(unknown)?.into(), rest));
+    }
+    if first == "show" && rest.iter().any(|word| !is_option(word)) {
+        return Err(Misuse("'nsnet show' lists the namespaces and takes no name".into()));
+    }
+    Ok((own_verb(first)?, rest))
+}
+
+fn netns_verb(typed: &OsStr) -> Option<&'static str> {
+    let fits = |word: &str| !typed.is_empty() && word.as_bytes().starts_with(typed.as_bytes());
+    NETNS_VERBS.iter().find(|(word, _)| fits(word)).map(|&(_, verb)| verb)
+}
+
+/// A prefix is taken where ip takes it, unless it also fits a verb that ip lacks.
+fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
+    let whole = |&word: &&str| typed == word;
+    if OWN_VERBS.iter().any(|word| whole(&word)) {
+        return Ok(typed.into());
+    }
+    let Some(netns) = netns_verb(typed) else { return Ok(typed.into()) };
+    let begins = |word: &&&str| word.as_bytes().starts_with(typed.as_bytes());
+    let mut candidates: Vec<_> = OWN_VERBS.iter().filter(begins).copied().collect();
+    if candidates.is_empty() {
+        return Ok(netns.into());
+    }
+    candidates.extend(NETNS_VERBS.iter().map(|(word, _)| word).filter(begins));
+    candidates.sort_unstable();
+    let shown = typed.to_string_lossy();
+    Err(Misuse(format!("the command \"{shown}\" is ambiguous: {}", candidates.join(", "))))
+}
+
+/// What clap gets behind the verb.
+fn arguments(verb: &OsStr, rest: &[OsString], all: bool) -> Vec<OsString> {
+    match verb.as_bytes() {
+        // Scripts in the wild run `ip netns list | grep -q x` without a shell.
+        b"list" => rest.iter().take_while(|word| is_option(word)).cloned().collect(),
+        // ip ignores what it does not need.
+        b"set" | b"attach" => first_words(rest, 2),
+        b"exec" => exec_arguments(rest, all),
+        _ => rest.to_vec(),
+    }
+}
+
+fn first_words(words: &[OsString], count: usize) -> Vec<OsString> {
+    let mut left = count;
+    let keep = |word: &&OsString| {
+        let wanted = left > 0;
+        left -= usize::from(wanted && !is_option(word));
+        wanted
+    };
+    words.iter().take_while(keep).cloned().collect()
+}
+
+/// `exec [OPTIONS] [--] NAME [--] CMD…`: from the word after NAME on, everything is the command's;
+/// with `--all` there is no NAME.
+fn exec_arguments(rest: &[OsString], mut all: bool) -> Vec<OsString> {
+    let mut out = Vec::new();
+    let mut words = rest.iter().cloned().peekable();
+    while let Some(option) = words.next_if(|word| is_option(word) && word != "--") {
+        all |= option == "--all" || option == "-a";
+        let takes_next = EXEC_VALUES.iter().any(|&value| option == value);
+        out.push(option);
+        if takes_next {
+            out.extend(words.next());
+        }
+    }
+    words.next_if(|word| word == "--");
+    out.push("--".into());
+    if !all {
+        out.extend(words.next());
+        words.next_if(|word| word == "--");
+    }
+    out.extend(words);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn argv(line: &str) -> Result<Vec<String>, String> {
+        let words = read(line.split(' ').filter(|word| !word.is_empty()).map(OsString::from));
+        words.map(|w| w.argv.into_iter().map(|word| word.into_string().unwrap()).collect()).map_err(|e| e.0)
+    }
+
+    #[track_caller]
+    fn means(line: &str, meaning: &str) {
+        assert_eq!(argv(line).map(|words| words.join(" ")), Ok(meaning.into()), "{line}");
+    }
+
+    #[test]
+    fn nothing_and_every_prefix_of_ips_table_is_understood() {
+        for (line, meaning) in [
+            ("", "list"),
+            ("netns", "list"),
+            ("net", "list"),
+            ("netn ls", "list"),
+            ("netns l", "list"),
+            ("netns s", "list"),
+            ("netns sh", "list"),
+            ("netns list-", "list-id"),
+            ("netns se x auto", "set x auto"),
+            ("netns a x", "add x"),
+            ("netns at x 1", "attach x 1"),
+            ("netns d x", "del x"),
+            ("netns dele x", "del x"),
+            ("netns i", "identify"),
+            ("netns p x", "pids x"),
+            ("netns m", "monitor"),
+            ("netns h", "help"),
+        ] {
+            means(line, meaning);
+        }
+        assert!(argv("netns listx").is_err());
+        assert!(argv("netns veth a b").is_err(), "after netns only ip's own verbs hold");
+    }
+
+    #[test]
+    fn without_netns_a_prefix_must_fit_no_other_verb() {
+        means("lis", "list");
+        means("ad x", "add x");
+        means("delete x", "del x");
+        means("e red ls", "exec -- red ls");
+        means("link show", "link show");
+        assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: link, list, list-id, lst");
+        assert_eq!(argv("p x").unwrap_err(), "the command \"p\" is ambiguous: pids, prune");
+        means("pi x", "pids x");
+        means("frob", "frob");
+    }
+
+    #[test]
+    fn options_are_read_as_ip_reads_them() {
+        means("-j netns", "--json list");
+        means("--json list", "--json list");
+        means("-br link show", "--brief link show");
+        means("-b", "--brief list");
+        means("-n red list-id", "--netns=red list-id");
+        means("-netns red -p -j list", "--netns=red --pretty --json list");
+        means("--netns=red list", "--netns=red list");
+        means("-a netns exec ls -j", "--all exec -- ls -j");
+        means("-d -s -4 list", "--ip-option=-details --ip-option=-statistics --ip-option=-4 list");
+        means("-f inet -rc 1000 list", "--ip-option=-family --ip-option=-rcvbuf list");
+        means("-V", "--version list");
+        means("--color=always list", "--color=always list");
+        means("-- list", "list");
+        assert!(argv("-x list").unwrap_err().contains("\"-x\" is unknown"));
+        assert!(argv("-n").unwrap_err().contains("needs a value"));
+        assert!(argv("--json=yes list").unwrap_err().contains("takes no value"));
+    }
+
+    #[test]
+    fn exec_leaves_the_command_its_own_words() {
+        means("exec red ls -j", "exec -- red ls -j");
+        means("exec red -- ls -j", "exec -- red ls -j");
+        means("exec red -- -- x", "exec -- red -- x");
+        means("exec --bare red ls", "exec --bare -- red ls");
+        means("exec --user 1 red --bare", "exec --user 1 -- red --bare");
+        means("exec -- -x ls", "exec -- -x ls");
+        means("exec --all ls -l", "exec --all -- ls -l");
+        means("-all exec -- ls -l", "--all exec -- ls -l");
+        means("exec", "exec --");
+    }
+
+    #[test]
+    fn list_ignores_everything_from_its_first_word_on() {
+        means("list | grep -vq ^x$", "list");
+        means("list -l x -j", "list -l");
+        means("netns show anything at all", "list");
+        assert!(argv("show red").is_err());
+    }
+
+    #[test]
+    fn set_and_attach_ignore_extra_words() {
+        means("set red 5 junk", "set red 5");
+        means("attach red 5 junk --x", "attach red 5");
+        means("set --json red 5 junk", "set --json red 5");
+    }
+
+    #[test]
+    fn json_is_known_even_where_the_rest_is_wrong() {
+        let json = |line: &str| read(line.split(' ').map(OsString::from)).unwrap().json;
+        assert!(json("-j frob"));
+        assert!(json("del --json"));
+        assert!(!json("exec red ls --json"));
+    }
+}

@@ -1,0 +1,179 @@
+//! The one error that crosses a public function.
+
+use std::{borrow::Cow, fmt, io};
+
+/// A result whose error says what was tried, on what, and why it failed.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What kind of failure it was, for programs that act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The caller's input can never work; nothing was touched.
+    Invalid,
+    /// Something that was named is not there (`ENOENT`, `ENODEV`, `ESRCH`).
+    NotFound,
+    /// A name is taken (`EEXIST`).
+    Exists,
+    /// A name is there, but no network namespace stands behind it.
+    NotANamespace,
+    /// Privilege is missing (`EPERM`, `EACCES`).
+    Denied,
+    /// The kernel lacks what is needed (`EOPNOTSUPP`, `ENOSYS`).
+    Unsupported,
+    /// It did not happen in time.
+    TimedOut,
+    /// Anything else that the kernel or the C library said.
+    Os,
+}
+
+impl ErrorKind {
+    /// The word for it in machine-readable output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Invalid => "invalid",
+            Self::NotFound => "not_found",
+            Self::Exists => "exists",
+            Self::NotANamespace => "not_a_namespace",
+            Self::Denied => "denied",
+            Self::Unsupported => "unsupported",
+            Self::TimedOut => "timed_out",
+            Self::Os => "os",
+        }
+    }
+
+    fn of(source: &io::Error) -> Self {
+        match source.raw_os_error() {
+            Some(libc::EPERM | libc::EACCES) => Self::Denied,
+            Some(libc::ENOENT | libc::ENODEV | libc::ESRCH) => Self::NotFound,
+            Some(libc::EEXIST) => Self::Exists,
+            Some(libc::EOPNOTSUPP | libc::ENOSYS | libc::EAFNOSUPPORT) => Self::Unsupported,
+            Some(libc::ETIMEDOUT) => Self::TimedOut,
+            _ => Self::Os,
+        }
+    }
+}
+
+/// Why something could not be done.
+///
+/// Shown as `cannot OP SUBJECT: REASON: SOURCE`, for example
+/// `cannot create veth 'eth0' in 'red': name is taken in 'red': File exists (os error 17)`.
+#[derive(Debug)]
+pub struct Error(Box<Parts>);
+
+// Boxed: errors are rare, and every Result would otherwise carry this size.
+#[derive(Debug)]
+struct Parts {
+    kind: ErrorKind,
+    op: &'static str,
+    subject: String,
+    reason: Option<Cow<'static, str>>,
+    source: Option<io::Error>,
+}
+
+impl Error {
+    fn new(kind: ErrorKind, op: &'static str, subject: impl fmt::Display) -> Self {
+        Self(Box::new(Parts { kind, op, subject: subject.to_string(), reason: None, source: None }))
+    }
+
+    /// A system call or the kernel said no.
+    pub(crate) fn os(op: &'static str, subject: impl fmt::Display, source: impl Into<io::Error>) -> Self {
+        let source = source.into();
+        let mut error = Self::new(ErrorKind::of(&source), op, subject);
+        error.0.source = Some(source);
+        error
+    }
+
+    /// The input cannot work, whatever the state of the kernel.
+    pub(crate) fn invalid(op: &'static str, subject: impl fmt::Display, reason: impl Into<Cow<'static, str>>) -> Self {
+        Self::of_kind(ErrorKind::Invalid, op, subject, reason)
+    }
+
+    /// A failure that no system call reported.
+    pub(crate) fn of_kind(
+        kind: ErrorKind,
+        op: &'static str,
+        subject: impl fmt::Display,
+        reason: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(kind, op, subject).because(reason)
+    }
+
+    /// Adds the words that errno lacks: the kernel's own sentence, or which end it was.
+    #[must_use]
+    pub(crate) fn because(mut self, reason: impl Into<Cow<'static, str>>) -> Self {
+        self.0.reason = Some(reason.into());
+        self
+    }
+
+    /// What kind of failure it was.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// What was tried, as in "cannot …".
+    #[must_use]
+    pub fn op(&self) -> &str {
+        self.0.op
+    }
+
+    /// What it was tried on, names in quotes.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        &self.0.subject
+    }
+
+    /// Why it failed, beyond what the errno says: the kernel's own sentence where there is one.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.0.reason.as_deref()
+    }
+
+    /// The errno, where a system call or the kernel reported one.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.0.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Parts { op, subject, reason, source, .. } = &*self.0;
+        write!(f, "cannot {op}")?;
+        if !subject.is_empty() {
+            write!(f, " {subject}")?;
+        }
+        if let Some(reason) = reason {
+            write!(f, ": {reason}")?;
+        }
+        if let Some(source) = source {
+            write!(f, ": {source}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|e| e as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_reads_as_one_sentence() {
+        let error = Error::os("create veth", "'eth0' in 'red'", io::Error::from_raw_os_error(libc::EEXIST))
+            .because("name is taken in 'red'");
+        assert_eq!(
+            error.to_string(),
+            "cannot create veth 'eth0' in 'red': name is taken in 'red': File exists (os error 17)"
+        );
+        assert_eq!(error.kind(), ErrorKind::Exists);
+        assert_eq!(error.errno(), Some(17));
+    }
+}

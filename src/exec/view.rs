@@ -1,0 +1,151 @@
+//! The mount view of a command: `/sys` of its namespace, `/etc/netns/NAME` over `/etc`, and names
+//! that are still shared with the outside.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{CWD, StatVfsMountFlags, statvfs},
+    io::Errno,
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
+        mount_change, move_mount, open_tree, unmount,
+    },
+};
+
+use crate::{
+    error::{Error, Result},
+    name::{NsName, quoted},
+    netns::{Netns, RUN_DIR, rundir},
+    sys::{self, mountinfo},
+};
+
+const ETC_NETNS: &str = "/etc/netns";
+const SYS: &str = "/sys";
+
+/// Enters a namespace, with a mount view of its own.
+pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error)) -> Result<()> {
+    let names = rundir::open_shared_mount();
+    let below_sys = mounts_below_sys()?;
+    ns.enter()?;
+    sys::unshare_mount().map_err(|e| Error::os("make a mount namespace for", ns, e))?;
+    // What is mounted outside is seen inside, and nothing the other way.
+    mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+        .map_err(|e| Error::os("separate the mounts of", ns, e))?;
+    if let Some(names) = names {
+        keep_names_shared(&names).map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e))?;
+    }
+    show_sys(&below_sys, warn)?;
+    etc.map_or(Ok(()), |name| bind_etc(name, warn))
+}
+
+/// Puts `/run/netns` back into its peer group, so that names made inside are seen outside.
+///
+/// Linux 5.15; before, such names are refused (a slave passes nothing on).
+fn keep_names_shared(outside: &OwnedFd) -> rustix::io::Result<()> {
+    if !can_set_group() {
+        return Ok(());
+    }
+    // Only a private mount can be put into a group.
+    match mount_change(RUN_DIR, MountPropagationFlags::PRIVATE) {
+        // No mount point: nothing was ever named here.
+        Err(Errno::INVAL) => return Ok(()),
+        done => done?,
+    }
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_SET_GROUP;
+    match move_mount(outside, "", CWD, RUN_DIR, flags) {
+        // It is not shared outside either.
+        Err(Errno::INVAL) => Ok(()),
+        done => done,
+    }
+}
+
+/// A kernel that does not know the flag says so before it looks at the paths.
+fn can_set_group() -> bool {
+    let nowhere = move_mount(CWD, "", CWD, "", MoveMountFlags::MOVE_MOUNT_SET_GROUP);
+    nowhere == Err(Errno::NOENT)
+}
+
+/// The outermost mounts below `/sys`: cgroups, bpf, tracing and the like.
+fn mounts_below_sys() -> Result<BTreeSet<PathBuf>> {
+    let mounts = mountinfo::of_this_thread().map_err(|e| Error::os("read", "'/proc/thread-self/mountinfo'", e))?;
+    let mut points: Vec<_> = mounts.into_iter().map(|mount| mount.point).filter(|point| is_below_sys(point)).collect();
+    points.sort_unstable();
+    let mut outermost: BTreeSet<PathBuf> = BTreeSet::new();
+    for point in points {
+        if !outermost.iter().any(|outer| point.starts_with(outer)) {
+            outermost.insert(point);
+        }
+    }
+    Ok(outermost)
+}
+
+fn is_below_sys(point: &Path) -> bool {
+    point.starts_with(SYS) && point != Path::new(SYS)
+}
+
+/// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
+/// mounted below the old one over to it.
+fn show_sys(below: &BTreeSet<PathBuf>, warn: &mut dyn FnMut(Error)) -> Result<()> {
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let kept: Vec<_> = below.iter().map(|point| (point, open_tree(CWD, point, clone))).collect();
+    let flags = sys_flags();
+    // In a user namespace it is locked in place; the new one then covers it.
+    let _ = unmount(SYS, UnmountFlags::DETACH);
+    mount("sysfs", SYS, "sysfs", flags, None)
+        .map_err(|e| Error::os("mount", "'/sys' of the namespace", e).because("'exec --bare' does without"))?;
+    for (point, tree) in kept {
+        let moved = tree.and_then(|tree| move_mount(tree, "", CWD, point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH));
+        if let Err(e) = moved {
+            warn(Error::os("keep", quoted(point.as_os_str()), e));
+        }
+    }
+    Ok(())
+}
+
+/// The kernel lets a user namespace mount sysfs only as restricted as the one it covers.
+fn sys_flags() -> MountFlags {
+    let Ok(now) = statvfs(SYS) else { return MountFlags::empty() };
+    let pairs = [(StatVfsMountFlags::RDONLY, MountFlags::RDONLY), (StatVfsMountFlags::NOSUID, MountFlags::NOSUID)];
+    let set = pairs.into_iter().filter(|(seen, _)| now.f_flag.contains(*seen));
+    set.map(|(_, flag)| flag).chain([MountFlags::NODEV, MountFlags::NOEXEC]).collect()
+}
+
+/// Binds each entry of `/etc/netns/NAME` over its namesake in `/etc`; a symlink there is followed.
+fn bind_etc(name: &NsName, warn: &mut dyn FnMut(Error)) -> Result<()> {
+    let dir = Path::new(ETC_NETNS).join(name.as_os_str());
+    let entries = match fs::read_dir(&dir) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
+        entries => entries.map_err(|e| Error::os("read", quoted(dir.as_os_str()), e))?,
+    };
+    for entry in entries {
+        let file = entry.map_err(|e| Error::os("read", quoted(dir.as_os_str()), e))?.file_name();
+        let (from, over) = (dir.join(&file), Path::new("/etc").join(&file));
+        if let Err(e) = mount_bind(&from, &over) {
+            warn(not_bound(&from, &over, e));
+        }
+    }
+    Ok(())
+}
+
+fn not_bound(from: &Path, over: &Path, errno: Errno) -> Error {
+    let (from, shown) = (quoted(from.as_os_str()), quoted(over.as_os_str()));
+    let error = Error::os("bind", format!("{from} over {shown}"), errno);
+    if over.exists() { error } else { error.because(format!("{shown} must exist for that")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_below_sys_is_kept() {
+        assert!(is_below_sys(Path::new("/sys/fs/cgroup")));
+        assert!(!is_below_sys(Path::new("/sys")));
+        assert!(!is_below_sys(Path::new("/system")));
+    }
+}

@@ -1,0 +1,74 @@
+//! Network namespaces: make, wire, enter, watch and delete them, by netlink and system calls alone.
+//!
+//! The command `nsnet` is this library and words around it.
+//!
+//! # Namespaces
+//!
+//! A [`Netns`] is a namespace held open. Named ones lie under `/run/netns`, where `ip netns` finds
+//! them too.
+//!
+//! ```
+//! use nsnet::{Netns, netns};
+//! # fn main() -> nsnet::Result<()> {
+//! let name = "doc-red".parse()?;
+//! netns::create(std::slice::from_ref(&name), netns::CreateOptions::default())?;
+//! let red = Netns::open(&name.clone().into())?;
+//!
+//! // On a thread that ends; the caller stays where it is.
+//! let listener = red.run(|| std::net::TcpListener::bind("127.0.0.1:0"))?.unwrap();
+//! assert!(listener.local_addr().unwrap().ip().is_loopback());
+//! assert_ne!(red.id(), Netns::current()?.id());
+//! drop((listener, red));
+//!
+//! let outcome = netns::delete(&name, true)?;
+//! assert!(matches!(outcome, netns::Outcome::Gone));
+//! # Ok(()) }
+//! ```
+//!
+//! # Wiring
+//!
+//! Netlink functions are async, on the caller's tokio runtime. A connection belongs to the
+//! namespace it was opened in, whatever thread uses it.
+//!
+//! ```
+//! use nsnet::{Netlink, Netns, VethEnd, VethOptions, netlink::veth};
+//! # fn main() -> nsnet::Result<()> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let (left, right) = (Netns::unnamed()?, Netns::unnamed()?);
+//! let (name, addrs) = ("eth0".parse()?, ["10.0.0.1/24".parse()?, "fd00::1/64".parse()?]);
+//! let ends = [VethEnd::new(&left, &name).addrs(&addrs), VethEnd::new(&right, &name)];
+//! veth::create(&ends, &VethOptions::default().mtu_bytes(Some(1400))).await?;
+//!
+//! let link = Netlink::open(&left)?.link("eth0").await?;
+//! assert_eq!((link.mtu_bytes, link.operstate), (Some(1400), "UP"));
+//! # Ok(()) })
+//! # }
+//! ```
+//!
+//! # Promises
+//!
+//! The library never prints, exits or reads the command line. It never switches the namespace of a
+//! thread that lives on. It deletes nothing that it did not make, unless the caller named it.
+//! Every [`Error`] says what was tried, on what, and why it failed.
+//!
+//! Linux 5.2 or later; `/proc` must be mounted.
+#![warn(missing_docs)]
+#![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
+
+pub mod addr;
+mod error;
+pub mod exec;
+pub mod name;
+pub mod netlink;
+pub mod netns;
+mod sys;
+
+pub use addr::{Device, End, IfAddr, Mac};
+pub use error::{Error, ErrorKind, Result};
+pub use name::{IfName, NsName, NsRef};
+pub use netlink::{
+    Netlink,
+    link::Link,
+    veth::{VethEnd, VethOptions},
+};
+pub use netns::Netns;

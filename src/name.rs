@@ -1,0 +1,246 @@
+//! Names, checked once at the door and trusted afterwards.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fmt,
+    os::unix::ffi::OsStrExt,
+    path::PathBuf,
+    str::FromStr,
+};
+
+use crate::error::{Error, Result};
+
+/// Shows a name in quotes, with what a terminal would act on escaped.
+pub(crate) fn quoted(name: &OsStr) -> String {
+    format!("'{}'", name.as_bytes().utf8_chunks().fold(String::new(), escaped_chunk))
+}
+
+fn escaped_chunk(mut text: String, chunk: std::str::Utf8Chunk<'_>) -> String {
+    for c in chunk.valid().chars() {
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    for byte in chunk.invalid() {
+        text.push_str(&format!("\\x{byte:02x}"));
+    }
+    text
+}
+
+/// The name of a network namespace: a file name in `/run/netns`.
+///
+/// Checked as `ip netns` checks it: 1 to 255 bytes, no `/`, not `.` or `..`. Everything else is
+/// legal, also spaces, newlines and bytes that are not UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NsName(OsString);
+
+impl NsName {
+    /// Checks a name.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if no namespace can have this name.
+    pub fn new(name: impl Into<OsString>) -> Result<Self> {
+        let name = name.into();
+        let problem = match name.as_bytes() {
+            b"" => "it is empty",
+            b"." | b".." => "it is a directory reference",
+            bytes if bytes.len() > 255 => "it is longer than 255 bytes",
+            bytes if bytes.contains(&b'/') => "it contains '/'",
+            bytes if bytes.contains(&0) => "it contains a NUL byte",
+            _ => return Ok(Self(name)),
+        };
+        Err(Error::invalid("use namespace name", quoted(&name), problem))
+    }
+
+    /// Whether it reads `pid:N`, which always means a process (see [`NsRef`]). Other tools can make
+    /// such names; nsnet lists them, and makes none.
+    pub(crate) fn reads_as_pid(&self) -> bool {
+        pid_of(self.0.as_bytes()).is_some()
+    }
+
+    /// The name as a file name.
+    #[must_use]
+    pub fn as_os_str(&self) -> &OsStr {
+        &self.0
+    }
+}
+
+impl FromStr for NsName {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+/// In quotes, control characters and bytes that are not UTF-8 escaped.
+impl fmt::Display for NsName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(&self.0))
+    }
+}
+
+/// What a user may write where a namespace is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NsRef {
+    /// `.`, or nothing: the namespace of the calling thread.
+    Current,
+    /// `red`: a name in `/run/netns`.
+    Name(NsName),
+    /// `/proc/1/ns/net`: an absolute path of a namespace file.
+    Path(PathBuf),
+    /// `pid:42`: the namespace of that process.
+    Pid(u32),
+}
+
+impl NsRef {
+    /// Tells a name, a path, `pid:N` and `.` apart.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` if it is none of them.
+    pub fn new(text: impl Into<OsString>) -> Result<Self> {
+        let text = text.into();
+        match text.as_bytes() {
+            b"." => Ok(Self::Current),
+            [b'/', ..] => Ok(Self::Path(text.into())),
+            bytes => match pid_of(bytes) {
+                Some(0) => Err(Error::invalid("use process", "'pid:0'", "process ids start at 1")),
+                Some(pid) => Ok(Self::Pid(pid)),
+                None => NsName::new(text).map(Self::Name),
+            },
+        }
+    }
+
+    /// The name, where it is one.
+    #[must_use]
+    pub fn name(&self) -> Option<&NsName> {
+        match self {
+            Self::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+impl FromStr for NsRef {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl From<NsName> for NsRef {
+    fn from(name: NsName) -> Self {
+        Self::Name(name)
+    }
+}
+
+/// Names and paths in quotes; the current namespace in words.
+impl fmt::Display for NsRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Current => f.write_str("the current namespace"),
+            Self::Name(name) => name.fmt(f),
+            Self::Path(path) => f.write_str(&quoted(path.as_os_str())),
+            Self::Pid(pid) => write!(f, "'pid:{pid}'"),
+        }
+    }
+}
+
+fn pid_of(bytes: &[u8]) -> Option<u32> {
+    let digits = bytes.strip_prefix(b"pid:")?;
+    let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    if !all_digits {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// The name of a network interface, as a user may choose it.
+///
+/// 1 to 15 bytes, none of `/`, `:`, `%` or whitespace, not `.` or `..`. The kernel would take `%`
+/// (`veth%d` is a pattern to it), but then the name made is not the name asked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IfName(String);
+
+impl IfName {
+    /// The longest name the kernel takes, in bytes.
+    pub const MAX_BYTES: usize = 15;
+
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for IfName {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        let bad = |c: char| matches!(c, '/' | ':' | '%' | '\0') || c.is_whitespace();
+        let problem = match text {
+            "" => "it is empty",
+            "." | ".." => "it is a directory reference",
+            _ if text.len() > Self::MAX_BYTES => "it is longer than 15 bytes",
+            _ if text.contains(bad) => "it contains '/', ':', '%', whitespace or NUL",
+            _ => return Ok(Self(text.to_owned())),
+        };
+        Err(Error::invalid("use interface name", quoted(OsStr::new(text)), problem))
+    }
+}
+
+/// In quotes, control characters escaped.
+impl fmt::Display for IfName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(OsStr::new(&self.0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn namespace_names_are_what_ip_takes() {
+        for good in ["a", "-x", "a b", "a\nb", "pid:", "pid:x", "...", "a:b=c"] {
+            assert!(good.parse::<NsName>().is_ok(), "{good:?}");
+        }
+        assert!(NsName::new("n".repeat(255)).is_ok());
+        assert!(NsName::new(OsStr::from_bytes(b"\xff")).is_ok());
+        for bad in ["", ".", "..", "a/b", "/a", "a\0b"] {
+            assert!(bad.parse::<NsName>().is_err(), "{bad:?}");
+        }
+        assert!(NsName::new("n".repeat(256)).is_err());
+        assert!("pid:7".parse::<NsName>().unwrap().reads_as_pid());
+        assert!(!"pid:7x".parse::<NsName>().unwrap().reads_as_pid());
+    }
+
+    #[test]
+    fn a_reference_is_a_name_a_path_a_process_or_here() {
+        assert_eq!("red".parse::<NsRef>().unwrap(), NsRef::Name("red".parse().unwrap()));
+        assert_eq!(".".parse::<NsRef>().unwrap(), NsRef::Current);
+        assert_eq!("pid:42".parse::<NsRef>().unwrap(), NsRef::Pid(42));
+        assert_eq!("/proc/1/ns/net".parse::<NsRef>().unwrap(), NsRef::Path("/proc/1/ns/net".into()));
+        for bad in ["", "a/b", "pid:0", ".."] {
+            assert!(bad.parse::<NsRef>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn interface_names_are_what_the_kernel_takes_less_patterns() {
+        for good in ["a", "eth0", "veth0.100", "a-b_c@d", "fifteen-bytes-x"] {
+            assert!(good.parse::<IfName>().is_ok(), "{good:?}");
+        }
+        for bad in ["", ".", "..", "sixteen-bytes-xx", "a b", "a/b", "a:b", "veth%d", "a\tb", "a\0"] {
+            assert!(bad.parse::<IfName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn quoting_leaves_nothing_for_a_terminal_to_act_on() {
+        assert_eq!(quoted(OsStr::from_bytes(b"a\x1b[2J\n\xffz")), r"'a\u{1b}[2J\n\xffz'");
+    }
+}

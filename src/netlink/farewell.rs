@@ -1,0 +1,188 @@
+//! Hearing of the end of namespaces, and of the veth ends elsewhere that end with them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    time::Instant,
+};
+
+use netlink_packet_route::RouteNetlinkMessage;
+use rtnetlink::MulticastGroup;
+use rustix::io::Errno;
+
+use super::{
+    link,
+    nsid::Ids,
+    raw::{self, Socket},
+};
+use crate::{
+    error::{Error, Result},
+    netns::{self, Netns, NetnsId},
+};
+
+/// Namespaces that are about to end, watched from the current one.
+pub(crate) struct Farewell {
+    doomed: BTreeSet<NetnsId>,
+    /// By their ids here; what has ended is gone from it.
+    alive: BTreeMap<u32, NetnsId>,
+    watched: BTreeSet<NetnsId>,
+    /// The first place is the current namespace.
+    places: Vec<Place>,
+}
+
+/// A namespace in which veth ends are awaited to go.
+struct Place {
+    id: NetnsId,
+    heard: Socket,
+    asked: Socket,
+    /// The ends by their indices, each with the namespace it goes with.
+    ends: BTreeMap<u32, NetnsId>,
+}
+
+impl Place {
+    fn open(ns: &Netns, groups: &[MulticastGroup]) -> Result<Self> {
+        let sockets = ns.inside(|| Ok((Socket::listening(groups)?, Socket::open()?)))?;
+        let (heard, asked) = sockets.map_err(|e: io::Error| Error::os("open a netlink socket in", ns, e))?;
+        Ok(Self { id: ns.id(), heard, asked, ends: BTreeMap::new() })
+    }
+
+    fn await_ends(&mut self, indices: Option<Vec<u32>>, owner: &Netns) {
+        self.ends.extend(indices.into_iter().flatten().map(|index| (index, owner.id())));
+    }
+}
+
+impl Farewell {
+    /// `doomed` are all namespaces that end together: links between them need no waiting.
+    pub(crate) fn new(doomed: BTreeSet<NetnsId>) -> Self {
+        Self { doomed, alive: BTreeMap::new(), watched: BTreeSet::new(), places: Vec::new() }
+    }
+
+    /// Begins to watch a namespace. It must not be held by anybody here while it is waited for.
+    pub(crate) fn watch(&mut self, ns: &Netns) -> Result<()> {
+        let failed = |e: raw::Refusal| e.into_error("watch the end of", ns);
+        if self.places.is_empty() {
+            self.places.push(Place::open(&Netns::current()?, &[MulticastGroup::Link, MulticastGroup::Nsid])?);
+        }
+        let here = &mut self.places[0].asked;
+        let id = match here.nsid_of(ns).map_err(failed)? {
+            Some(id) => id,
+            None => {
+                here.assign_nsid(ns, None).map_err(failed)?;
+                let assigned = here.nsid_of(ns).map_err(failed)?;
+                assigned.ok_or_else(|| failed(io::Error::from(Errno::NODATA).into()))?
+            }
+        };
+        self.watch_far_ends(ns)?;
+        self.alive.insert(id, ns.id());
+        self.watched.insert(ns.id());
+        Ok(())
+    }
+
+    /// Finds out where the peers of its veths live, and listens there.
+    fn watch_far_ends(&mut self, ns: &Netns) -> Result<()> {
+        let failed = |e: raw::Refusal| e.into_error("look at the links of", ns);
+        let mut inside = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", ns, e))?;
+        let mut ends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (nsid, index) in link::peers_elsewhere(&mut inside).map_err(failed)? {
+            ends.entry(nsid).or_default().push(index);
+        }
+        if let Some(here) = inside.nsid_of(Netns::current()?).map_err(failed)? {
+            self.places[0].await_ends(ends.remove(&here), ns);
+        }
+        let names = if ends.is_empty() { Vec::new() } else { netns::list()? };
+        // In parts, because each is held open while it is asked about.
+        for part in names.chunks(64) {
+            let others: Vec<_> =
+                part.iter().filter_map(Netns::living).filter(|ns| !self.doomed.contains(&ns.id())).collect();
+            let ids = inside.nsids_of(&others).map_err(|e| failed(e.into()))?;
+            for (other, id) in others.iter().zip(ids) {
+                let indices = id.ok().flatten().and_then(|id| ends.remove(&id));
+                if indices.is_some() {
+                    self.place_of(other)?.await_ends(indices, ns);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn place_of(&mut self, ns: &Netns) -> Result<&mut Place> {
+        let at = match self.places.iter().position(|place| place.id == ns.id()) {
+            Some(at) => at,
+            None => {
+                self.places.push(Place::open(ns, &[MulticastGroup::Link])?);
+                self.places.len() - 1
+            }
+        };
+        Ok(&mut self.places[at])
+    }
+
+    /// Listens until everything has ended or the time is up.
+    pub(crate) fn wait(&mut self, until: Instant) -> io::Result<()> {
+        while !self.is_over() {
+            let heard = raw::next_events(self.places.iter_mut().map(|place| &mut place.heard), until);
+            match heard {
+                Ok(events) if events.is_empty() => return Ok(()),
+                Ok(events) => events.into_iter().for_each(|(place, event)| self.hear(place, &event)),
+                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => self.look_again()?,
+                Err(e) => return Err(e),
+            }
+        }
+        Ok(())
+    }
+
+    fn hear(&mut self, place: usize, event: &RouteNetlinkMessage) {
+        match event {
+            RouteNetlinkMessage::DelLink(link) => {
+                self.places[place].ends.remove(&link.header.index);
+            }
+            RouteNetlinkMessage::DelNsId(_) => {
+                let ended = Ids::of_object(event).and_then(|ids| ids.nsid);
+                self.alive.retain(|id, _| Some(*id) != ended);
+            }
+            _ => {}
+        }
+    }
+
+    /// Events were lost: asks what is still there.
+    fn look_again(&mut self) -> io::Result<()> {
+        let lost = |e: raw::Refusal| io::Error::from(e.errno().unwrap_or(Errno::IO));
+        if let Some(here) = self.places.first_mut() {
+            let known: BTreeSet<_> =
+                here.asked.all_nsids(None).map_err(lost)?.into_iter().filter_map(|ids| ids.nsid).collect();
+            self.alive.retain(|id, _| known.contains(id));
+        }
+        for place in &mut self.places {
+            let links = link::indices(&mut place.asked).map_err(lost)?;
+            place.ends.retain(|index, _| links.contains(index));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.alive.is_empty() && self.places.iter().all(|place| place.ends.is_empty())
+    }
+
+    /// Waits no longer for a namespace, nor for the ends that would go with it.
+    pub(crate) fn forget(&mut self, id: NetnsId) {
+        self.alive.retain(|_, alive| *alive != id);
+        for place in &mut self.places {
+            place.ends.retain(|_, owner| *owner != id);
+        }
+    }
+
+    /// Those that have not ended.
+    pub(crate) fn alive(&self) -> BTreeSet<NetnsId> {
+        self.alive.values().copied().collect()
+    }
+
+    /// Those that have not ended, or of which a veth end is still there.
+    pub(crate) fn left(&self) -> BTreeSet<NetnsId> {
+        let owners = self.places.iter().flat_map(|place| place.ends.values());
+        self.alive.values().chain(owners).copied().collect()
+    }
+
+    /// All that were watched.
+    pub(crate) fn watched(&self) -> BTreeSet<NetnsId> {
+        self.watched.clone()
+    }
+}

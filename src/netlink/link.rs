@@ -1,0 +1,455 @@
+//! Links: what there is, and bringing them up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{
+        InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkInfo, LinkLayerType, LinkMessage, LinkMode, Prop, State,
+    },
+};
+use rtnetlink::LinkUnspec;
+use serde::Serialize;
+
+use super::{
+    Netlink,
+    raw::{Refusal, Socket},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    netns::Netns,
+};
+
+/// `IFLA_ALT_IFNAME` of `linux/if_link.h`.
+const IFLA_ALT_IFNAME: u16 = 53;
+const LOOPBACK_INDEX: u32 = 1;
+
+/// A network interface. Serialised, it has the keys of `ip -json link show`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Link {
+    /// The number that the kernel knows it by in its namespace.
+    #[serde(rename = "ifindex")]
+    pub index: u32,
+    /// What it stands on, or is paired with.
+    #[serde(flatten)]
+    pub lower: Option<Lower>,
+    /// Its name.
+    #[serde(rename = "ifname")]
+    pub name: String,
+    /// `UP`, `BROADCAST` and so on, as ip shows them; `NO-CARRIER` first.
+    pub flags: Vec<String>,
+    /// The largest packet, in bytes.
+    #[serde(rename = "mtu", skip_serializing_if = "Option::is_none")]
+    pub mtu_bytes: Option<u32>,
+    /// The queueing discipline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qdisc: Option<String>,
+    /// The bridge or bond that it is a port of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub master: Option<String>,
+    /// `UP`, `DOWN`, `LOWERLAYERDOWN`, `UNKNOWN` and so on.
+    pub operstate: &'static str,
+    /// `DEFAULT`, `DORMANT` or `TESTING`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linkmode: Option<&'static str>,
+    /// The group; `default` is 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The length of the transmit queue, in packets.
+    #[serde(rename = "txqlen", skip_serializing_if = "Option::is_none")]
+    pub tx_queue_packets: Option<u32>,
+    /// The kind of hardware, as ip names it: `ether`, `loopback`, `none`.
+    #[serde(rename = "link_type")]
+    pub layer: String,
+    /// The hardware address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// The hardware address of all, or of the other end where there are only two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<String>,
+    /// Whether there are only two ends, and `broadcast` is the other one's.
+    #[serde(rename = "link_pointtopoint", skip_serializing_if = "std::ops::Not::not")]
+    pub point_to_point: bool,
+    /// The id of the namespace that `lower` lives in; `None` if it is this one. -1 if it has no id.
+    #[serde(rename = "link_netnsid", skip_serializing_if = "Option::is_none")]
+    pub lower_nsid: Option<i32>,
+    /// A note that somebody put on it.
+    #[serde(rename = "ifalias", skip_serializing_if = "Option::is_none")]
+    pub alias: Option<String>,
+    /// Further names.
+    #[serde(rename = "altnames", skip_serializing_if = "Vec::is_empty")]
+    pub alt_names: Vec<String>,
+    /// The driver: `veth`, `bridge` and so on; `None` for hardware and `lo`.
+    #[serde(skip)]
+    pub kind: Option<String>,
+    #[serde(skip)]
+    pub(super) refers: Refers,
+}
+
+/// What a link stands on, or is paired with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub enum Lower {
+    /// A link of the same namespace, by name; `None` if there is none.
+    #[serde(rename = "link")]
+    Here(Option<String>),
+    /// A link of another namespace, by its index there.
+    #[serde(rename = "link_index")]
+    Elsewhere(u32),
+}
+
+/// The links it mentions by index.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Refers {
+    pub lower: Option<u32>,
+    master: Option<u32>,
+}
+
+/// What is known of a link that others refer to.
+struct Named {
+    name: String,
+    up: bool,
+}
+
+impl Link {
+    fn of(message: &LinkMessage) -> Self {
+        let header = &message.header;
+        let mut link = Self {
+            index: header.index,
+            lower: None,
+            name: String::new(),
+            flags: flag_names(header.flags),
+            mtu_bytes: None,
+            qdisc: None,
+            master: None,
+            operstate: "UNKNOWN",
+            linkmode: None,
+            group: None,
+            tx_queue_packets: None,
+            layer: layer_name(header.link_layer_type),
+            address: None,
+            broadcast: None,
+            point_to_point: header.flags.contains(LinkFlags::Pointopoint),
+            lower_nsid: None,
+            alias: None,
+            alt_names: Vec::new(),
+            kind: None,
+            refers: Refers::default(),
+        };
+        message.attributes.iter().for_each(|attribute| link.take(attribute, header.link_layer_type));
+        link
+    }
+
+    fn take(&mut self, attribute: &LinkAttribute, layer: LinkLayerType) {
+        match attribute {
+            LinkAttribute::IfName(name) => self.name.clone_from(name),
+            LinkAttribute::Mtu(bytes) => self.mtu_bytes = Some(*bytes),
+            LinkAttribute::Qdisc(name) => self.qdisc = Some(name.clone()),
+            LinkAttribute::OperState(state) => self.operstate = state_name(*state),
+            LinkAttribute::Mode(mode) => self.linkmode = Some(mode_name(*mode)),
+            LinkAttribute::Group(0) => self.group = Some("default".into()),
+            LinkAttribute::Group(group) => self.group = Some(group.to_string()),
+            LinkAttribute::TxQueueLen(packets) => self.tx_queue_packets = Some(*packets).filter(|&n| n > 0),
+            LinkAttribute::Address(bytes) => self.address = hardware_address(bytes, layer),
+            LinkAttribute::Broadcast(bytes) => self.broadcast = hardware_address(bytes, layer),
+            LinkAttribute::LinkNetNsId(id) => self.lower_nsid = Some(*id),
+            LinkAttribute::IfAlias(text) => self.alias = Some(text.clone()),
+            LinkAttribute::Link(index) => self.refers.lower = Some(*index),
+            LinkAttribute::Controller(index) => self.refers.master = Some(*index),
+            LinkAttribute::PropList(props) => self.alt_names = props.iter().filter_map(alt_name).collect(),
+            LinkAttribute::LinkInfo(infos) => self.kind = infos.iter().find_map(kind_name),
+            _ => {}
+        }
+    }
+
+    /// Puts names to what it mentions by index.
+    fn resolve(&mut self, named: &BTreeMap<u32, Named>) {
+        self.master = self.refers.master.map(|index| name_of(named, index));
+        self.lower = match self.refers.lower {
+            None => None,
+            Some(0) => Some(Lower::Here(None)),
+            Some(index) if self.lower_nsid.is_some() => Some(Lower::Elsewhere(index)),
+            Some(index) => {
+                if named.get(&index).is_some_and(|lower| !lower.up) {
+                    self.flags.push("M-DOWN".into());
+                }
+                Some(Lower::Here(Some(name_of(named, index))))
+            }
+        };
+    }
+
+    /// Whether its other end ends with it: true for veth and netkit.
+    #[must_use]
+    pub fn is_pair(&self) -> bool {
+        matches!(self.kind.as_deref(), Some("veth" | "netkit"))
+    }
+
+    /// Its index, and the id of its namespace, of the other end in another namespace.
+    pub(super) fn peer_elsewhere(&self) -> Option<(u32, u32)> {
+        let nsid = u32::try_from(self.lower_nsid?).ok()?;
+        Some((nsid, self.refers.lower.filter(|_| self.is_pair())?))
+    }
+}
+
+fn name_of(named: &BTreeMap<u32, Named>, index: u32) -> String {
+    named.get(&index).map_or_else(|| format!("if{index}"), |link| link.name.clone())
+}
+
+fn alt_name(prop: &Prop) -> Option<String> {
+    match prop {
+        Prop::AltIfName(name) => Some(name.clone()),
+        _ => None,
+    }
+}
+
+fn kind_name(info: &LinkInfo) -> Option<String> {
+    match info {
+        LinkInfo::Kind(InfoKind::Veth) => Some("veth".into()),
+        LinkInfo::Kind(kind) => Some(kind.to_string()),
+        _ => None,
+    }
+}
+
+/// In ip's order.
+fn flag_names(flags: LinkFlags) -> Vec<String> {
+    const NAMES: [(LinkFlags, &str); 18] = [
+        (LinkFlags::Loopback, "LOOPBACK"),
+        (LinkFlags::Broadcast, "BROADCAST"),
+        (LinkFlags::Pointopoint, "POINTOPOINT"),
+        (LinkFlags::Multicast, "MULTICAST"),
+        (LinkFlags::Noarp, "NOARP"),
+        (LinkFlags::Allmulti, "ALLMULTI"),
+        (LinkFlags::Promisc, "PROMISC"),
+        (LinkFlags::Controller, "MASTER"),
+        (LinkFlags::Port, "SLAVE"),
+        (LinkFlags::Debug, "DEBUG"),
+        (LinkFlags::Dynamic, "DYNAMIC"),
+        (LinkFlags::Automedia, "AUTOMEDIA"),
+        (LinkFlags::Portsel, "PORTSEL"),
+        (LinkFlags::Notrailers, "NOTRAILERS"),
+        (LinkFlags::Up, "UP"),
+        (LinkFlags::LowerUp, "LOWER_UP"),
+        (LinkFlags::Dormant, "DORMANT"),
+        (LinkFlags::Echo, "ECHO"),
+    ];
+    let mut left = flags - LinkFlags::Running;
+    let no_carrier = flags.contains(LinkFlags::Up) && !flags.contains(LinkFlags::Running);
+    let mut names: Vec<String> = no_carrier.then(|| "NO-CARRIER".into()).into_iter().collect();
+    for (flag, name) in NAMES {
+        if flags.contains(flag) {
+            names.push(name.into());
+            left -= flag;
+        }
+    }
+    if !left.is_empty() {
+        names.push(format!("{:x}", left.bits()));
+    }
+    names
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::NotPresent => "NOTPRESENT",
+        State::Down => "DOWN",
+        State::LowerLayerDown => "LOWERLAYERDOWN",
+        State::Testing => "TESTING",
+        State::Dormant => "DORMANT",
+        State::Up => "UP",
+        _ => "UNKNOWN",
+    }
+}
+
+fn mode_name(mode: LinkMode) -> &'static str {
+    match mode {
+        LinkMode::Dormant => "DORMANT",
+        LinkMode::Testing => "TESTING",
+        _ => "DEFAULT",
+    }
+}
+
+/// As ip names the `ARPHRD_*` constants of the links that Linux makes by itself or by netlink.
+fn layer_name(layer: LinkLayerType) -> String {
+    match layer {
+        LinkLayerType::Ether => "ether".into(),
+        LinkLayerType::Loopback => "loopback".into(),
+        LinkLayerType::None => "none".into(),
+        LinkLayerType::Void => "void".into(),
+        LinkLayerType::Ppp => "ppp".into(),
+        LinkLayerType::Tunnel => "ipip".into(),
+        LinkLayerType::Tunnel6 => "tunnel6".into(),
+        LinkLayerType::Sit => "sit".into(),
+        LinkLayerType::Ipgre => "gre".into(),
+        LinkLayerType::Ip6gre => "gre6".into(),
+        LinkLayerType::Infiniband => "infiniband".into(),
+        LinkLayerType::Netlink => "netlink".into(),
+        other => format!("[{}]", u16::from(other)),
+    }
+}
+
+/// Tunnels have IP addresses for hardware addresses; a link without one has no bytes.
+fn hardware_address(bytes: &[u8], layer: LinkLayerType) -> Option<String> {
+    let v4 = matches!(layer, LinkLayerType::Tunnel | LinkLayerType::Sit | LinkLayerType::Ipgre);
+    let v6 = matches!(layer, LinkLayerType::Tunnel6 | LinkLayerType::Ip6gre);
+    if let (true, Ok(octets)) = (v4, <[u8; 4]>::try_from(bytes)) {
+        return Some(std::net::Ipv4Addr::from(octets).to_string());
+    }
+    if let (true, Ok(octets)) = (v6, <[u8; 16]>::try_from(bytes)) {
+        return Some(std::net::Ipv6Addr::from(octets).to_string());
+    }
+    let groups: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    (!groups.is_empty()).then(|| groups.join(":"))
+}
+
+/// Asks for all links, without the counters that nobody reads here.
+fn dump_request() -> RouteNetlinkMessage {
+    let mut message = LinkMessage::default();
+    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    RouteNetlinkMessage::GetLink(message)
+}
+
+pub(super) fn by_name(name: &str) -> LinkMessage {
+    // The kernel takes altnames here too, where they are short enough.
+    if name.len() <= crate::name::IfName::MAX_BYTES {
+        return LinkUnspec::new_with_name(name).build();
+    }
+    let text = [name.as_bytes(), b"\0"].concat();
+    LinkUnspec::new_with_index(0)
+        .append_extra_attribute(LinkAttribute::Other(DefaultNla::new(IFLA_ALT_IFNAME, text)))
+        .build()
+}
+
+fn link_of(object: &RouteNetlinkMessage) -> Option<Link> {
+    match object {
+        RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
+        _ => None,
+    }
+}
+
+impl Netlink {
+    /// All links of the namespace, by index.
+    ///
+    /// # Errors
+    ///
+    /// `Os` if the kernel cannot be asked, or the links change faster than they can be read.
+    pub async fn links(&self) -> Result<Vec<Link>> {
+        let objects = self.dump(dump_request()).await.map_err(|e| e.into_error("list links", ""))?;
+        let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
+        let named = links.iter().map(|link| (link.index, named(link))).collect();
+        links.iter_mut().for_each(|link| link.resolve(&named));
+        Ok(links)
+    }
+
+    /// The link of this name or altname.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none.
+    pub async fn link(&self, name: &str) -> Result<Link> {
+        let shown = crate::name::quoted(name.as_ref());
+        let mut link = self.get_link(by_name(name)).await.map_err(|e| e.into_error("find link", shown))?;
+        let mut known = BTreeMap::new();
+        let lower_here = link.refers.lower.filter(|_| link.lower_nsid.is_none());
+        for index in [lower_here, link.refers.master].into_iter().flatten().filter(|&index| index > 0) {
+            // One that went meanwhile is shown by its index.
+            if let Ok(other) = self.get_link(LinkUnspec::new_with_index(index).build()).await {
+                known.insert(index, named(&other));
+            }
+        }
+        link.resolve(&known);
+        Ok(link)
+    }
+
+    /// The name of the other end of a pair, asked of the kernel by the id of its namespace and its
+    /// index there; `None` if it has no other end, or that cannot be seen.
+    ///
+    /// # Errors
+    ///
+    /// `Os` if the kernel cannot be asked.
+    pub async fn peer_name(&self, link: &Link) -> Result<Option<String>> {
+        if let (true, Some(Lower::Here(name))) = (link.is_pair(), &link.lower) {
+            return Ok(name.clone());
+        }
+        let Some((nsid, index)) = link.peer_elsewhere() else { return Ok(None) };
+        let nsid = LinkAttribute::IfNetnsId(nsid.cast_signed());
+        let question = LinkUnspec::new_with_index(index).append_extra_attribute(nsid).build();
+        match self.get_link(question).await {
+            Ok(peer) => Ok(Some(peer.name)),
+            Err(refusal) => {
+                match refusal.into_error("find the other end of", crate::name::quoted(link.name.as_ref())) {
+                    // Its namespace belongs to somebody else, or ended meanwhile.
+                    e if matches!(e.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Os) => Ok(None),
+                    e => Err(e),
+                }
+            }
+        }
+    }
+
+    pub(super) async fn get_link(&self, question: LinkMessage) -> std::result::Result<Link, Refusal> {
+        let object = self.get(RouteNetlinkMessage::GetLink(question)).await?;
+        link_of(&object).ok_or_else(|| std::io::Error::from(rustix::io::Errno::NODATA).into())
+    }
+}
+
+fn named(link: &Link) -> Named {
+    Named { name: link.name.clone(), up: link.flags.iter().any(|flag| flag == "UP") }
+}
+
+/// Brings up `lo` in the namespace of the calling thread.
+pub(crate) fn raise_loopback(subject: impl std::fmt::Display) -> Result<()> {
+    let up = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
+    let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &subject, e))?;
+    socket.request(RouteNetlinkMessage::NewLink(up), 0).map_err(|e| e.into_error("bring up 'lo' in", subject))
+}
+
+/// Counts the links of a namespace, `lo` included. It needs no runtime.
+///
+/// # Errors
+///
+/// `Denied` without `CAP_SYS_ADMIN` over the namespace.
+pub fn count(ns: &Netns) -> Result<usize> {
+    let mut socket = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", ns, e))?;
+    indices(&mut socket).map(|links| links.len()).map_err(|e| e.into_error("list links in", ns))
+}
+
+/// The other ends, in other namespaces, of the pairs of a socket's namespace: the id of the
+/// namespace and the index there.
+pub(super) fn peers_elsewhere(socket: &mut Socket) -> std::result::Result<Vec<(u32, u32)>, Refusal> {
+    let objects = socket.dump(&dump_request())?;
+    Ok(objects.iter().filter_map(link_of).filter_map(|link| link.peer_elsewhere()).collect())
+}
+
+/// The indices of all links of a socket's namespace.
+pub(super) fn indices(socket: &mut Socket) -> std::result::Result<BTreeSet<u32>, Refusal> {
+    let objects = socket.dump(&dump_request())?;
+    Ok(objects.iter().filter_map(link_of).map(|link| link.index).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_are_named_in_ips_order_and_unknown_ones_by_number() {
+        let flags = LinkFlags::Up | LinkFlags::Broadcast | LinkFlags::Multicast;
+        assert_eq!(flag_names(flags), ["NO-CARRIER", "BROADCAST", "MULTICAST", "UP"]);
+        assert_eq!(flag_names(flags | LinkFlags::Running | LinkFlags::LowerUp)[3], "LOWER_UP");
+        assert_eq!(flag_names(LinkFlags::from_bits_retain(1 << 20)), ["100000"]);
+    }
+
+    #[test]
+    fn tunnels_show_ip_addresses_and_links_without_address_none() {
+        assert_eq!(hardware_address(&[10, 0, 0, 1], LinkLayerType::Sit).as_deref(), Some("10.0.0.1"));
+        assert_eq!(hardware_address(&[2, 0, 0, 0, 0, 1], LinkLayerType::Ether).as_deref(), Some("02:00:00:00:00:01"));
+        assert_eq!(hardware_address(&[], LinkLayerType::None), None);
+    }
+
+    #[test]
+    fn a_link_with_a_long_name_is_asked_for_by_altname() {
+        let message = by_name("a-name-of-more-than-fifteen");
+        assert!(
+            matches!(&message.attributes[0], LinkAttribute::Other(nla) if netlink_packet_core::Nla::kind(nla) == 53)
+        );
+    }
+}

@@ -1,0 +1,134 @@
+//! Links, addresses and namespace ids: the only room that knows netlink.
+
+mod addr;
+pub(crate) mod farewell;
+pub mod link;
+pub(crate) mod nsid;
+pub(crate) mod raw;
+pub mod veth;
+
+use std::{io, time::Duration};
+
+use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
+use netlink_packet_route::RouteNetlinkMessage;
+use netlink_sys::{AsyncSocket, SocketAddr};
+use rtnetlink::MulticastGroup;
+use rustix::io::Errno;
+
+use crate::{
+    error::{Error, Result},
+    netns::Netns,
+};
+use raw::{Refusal, Reply};
+
+/// An answer that the kernel dropped never comes; everything else comes at once.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a listening connection hears.
+type Heard = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
+
+/// A connection to the kernel's routing tables in one namespace.
+///
+/// It stays in the namespace it was opened in, whatever thread uses it. Cloning is cheap and
+/// shares the connection. It works for as long as the tokio runtime it was opened on, which needs
+/// its I/O and time drivers.
+#[derive(Debug, Clone)]
+pub struct Netlink {
+    handle: rtnetlink::Handle,
+}
+
+impl Netlink {
+    /// Opens a connection in a namespace, driven by the calling task's runtime.
+    ///
+    /// # Errors
+    ///
+    /// `Denied` without `CAP_SYS_ADMIN` over the namespace, unless it is the caller's own;
+    /// `Os` (`EMFILE`) when no descriptor is left.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub fn open(ns: &Netns) -> Result<Self> {
+        Self::listening(ns, &[]).map(|(netlink, _)| netlink)
+    }
+
+    /// As [`open`](Self::open), with what changes in the namespace.
+    fn listening(ns: &Netns, groups: &[MulticastGroup]) -> Result<(Self, Heard)> {
+        let runtime = tokio::runtime::Handle::current();
+        let (mut connection, handle, heard) = ns
+            .inside(|| {
+                let _inside = runtime.enter();
+                rtnetlink::new_multicast_connection(groups)
+            })?
+            .map_err(|e| Error::os("open a netlink socket in", ns, e))?;
+        raw::speak_plainly(connection.socket_mut().socket_mut());
+        // Or the error that ends a dump is dropped.
+        connection.set_forward_done(true);
+        // Or an ack cannot be told from the end of the connection.
+        connection.set_forward_ack(true);
+        runtime.spawn(connection);
+        Ok((Self { handle }, heard))
+    }
+
+    /// Carries out one request.
+    async fn request(&self, message: RouteNetlinkMessage, flags: u16) -> std::result::Result<(), Refusal> {
+        self.exchange(message, flags | NLM_F_ACK).await.map(drop)
+    }
+
+    /// Asks for one object.
+    async fn get(&self, message: RouteNetlinkMessage) -> std::result::Result<RouteNetlinkMessage, Refusal> {
+        let mut objects = self.exchange(message, 0).await?;
+        objects.pop().ok_or_else(|| io::Error::from(Errno::NODATA).into())
+    }
+
+    /// Asks for everything of a kind; asks again while changes leave gaps in the answer.
+    async fn dump(&self, message: RouteNetlinkMessage) -> std::result::Result<Vec<RouteNetlinkMessage>, Refusal> {
+        for _ in 1..raw::DUMP_TRIES {
+            match self.exchange(message.clone(), NLM_F_DUMP).await {
+                Err(refusal) if refusal.errno() == Some(Errno::INTR) => {}
+                done => return done,
+            }
+        }
+        self.exchange(message, NLM_F_DUMP).await
+    }
+
+    async fn exchange(
+        &self,
+        message: RouteNetlinkMessage,
+        flags: u16,
+    ) -> std::result::Result<Vec<RouteNetlinkMessage>, Refusal> {
+        let mut request = NetlinkMessage::from(message);
+        request.header.flags = flags | NLM_F_REQUEST;
+        let answer = self.answer(request);
+        match tokio::time::timeout(ANSWER_TIMEOUT, answer).await {
+            Ok(answer) => answer,
+            Err(_) => Err(io::Error::from(Errno::TIMEDOUT).into()),
+        }
+    }
+
+    async fn answer(
+        &self,
+        request: NetlinkMessage<RouteNetlinkMessage>,
+    ) -> std::result::Result<Vec<RouteNetlinkMessage>, Refusal> {
+        let acked = request.header.flags & (NLM_F_ACK | NLM_F_DUMP) != 0;
+        let mut objects = Vec::new();
+        let mut interrupted = false;
+        let mut replies = self.handle.clone().request(request).map_err(|_| connection_lost())?;
+        while let Some(reply) = replies.next().await {
+            match Reply::of(reply) {
+                Reply::Object(object) => objects.push(object),
+                Reply::End if interrupted => return Err(io::Error::from(Errno::INTR).into()),
+                Reply::End => return Ok(objects),
+                Reply::Refused(refusal) => return Err(refusal),
+                Reply::Interrupted => interrupted = true,
+            }
+        }
+        // Only a question without an ack ends by its one answer.
+        if acked || objects.is_empty() { Err(connection_lost()) } else { Ok(objects) }
+    }
+}
+
+fn connection_lost() -> Refusal {
+    io::Error::from(Errno::CONNABORTED).into()
+}

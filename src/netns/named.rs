@@ -1,0 +1,288 @@
+//! Names: make, attach, open, rename, list and clear away.
+
+use std::{collections::BTreeSet, fs, io, num::NonZero, thread};
+
+use super::{
+    Netns, RUN_DIR,
+    delete::remove_name,
+    entry::{Found, bind, create_file, look, path_of},
+    rundir::{self, Lock},
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    name::NsName,
+    sys::signal::Held,
+};
+
+/// How [`create`] makes namespaces.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct CreateOptions {
+    /// Leaves a namespace that is there already as it is, instead of failing.
+    pub if_missing: bool,
+    /// Brings `lo` up. `ip netns add` does not.
+    pub lo_up: bool,
+}
+
+impl Default for CreateOptions {
+    fn default() -> Self {
+        Self { if_missing: false, lo_up: true }
+    }
+}
+
+impl CreateOptions {
+    /// Sets [`if_missing`](Self::if_missing).
+    #[must_use]
+    pub fn if_missing(mut self, yes: bool) -> Self {
+        self.if_missing = yes;
+        self
+    }
+
+    /// Sets [`lo_up`](Self::lo_up).
+    #[must_use]
+    pub fn lo_up(mut self, yes: bool) -> Self {
+        self.lo_up = yes;
+        self
+    }
+}
+
+/// Makes named namespaces: all of them, or none.
+///
+/// A dead entry (see [`State::Dead`](super::State::Dead)) is replaced. Each namespace is whole
+/// before its name appears. INT, TERM, HUP and QUIT wait for the end of it; `kill -9` may leave
+/// some of the names, each of them whole, absent or dead. Returns the names made, in the order
+/// given.
+///
+/// # Errors
+///
+/// `Exists` if a name is taken; `NotANamespace` if something else is there; `Denied` without
+/// `CAP_SYS_ADMIN`; `TimedOut` if another process holds the lock for ten seconds; `Unsupported`
+/// in a mount namespace whose names nobody else would see.
+///
+/// ```no_run
+/// use nsnet::netns;
+/// # fn main() -> nsnet::Result<()> {
+/// netns::create(&["red".parse()?, "blue".parse()?], netns::CreateOptions::default())?;
+/// # Ok(()) }
+/// ```
+pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
+    refuse_duplicates(names)?;
+    let _held = Held::hold();
+    let _lock = Lock::take()?;
+    rundir::prepare()?;
+    let mut missing = Vec::new();
+    for name in names {
+        match look(name)? {
+            Found::Alive { .. } if options.if_missing => {}
+            found => {
+                refuse_taken(name, &found)?;
+                missing.push(name);
+            }
+        }
+    }
+    make_all(&missing, options.lo_up)?;
+    Ok(missing.into_iter().cloned().collect())
+}
+
+/// Gives a name to the namespace of a process, or to any other.
+///
+/// # Errors
+///
+/// As [`create`].
+pub fn attach(name: &NsName, ns: &Netns) -> Result<()> {
+    let _held = Held::hold();
+    let _lock = Lock::take()?;
+    rundir::prepare()?;
+    refuse_taken(name, &look(name)?)?;
+    publish(name, ns)
+}
+
+/// Renames a namespace; it lives on, with everything in it. `/etc/netns/OLD` is left as it is.
+///
+/// # Errors
+///
+/// `NotFound` and `NotANamespace` for the old name; for the new one as [`create`].
+pub fn rename(old: &NsName, new: &NsName) -> Result<()> {
+    if old == new {
+        return Err(Error::invalid("rename", old, "both names are the same"));
+    }
+    let _held = Held::hold();
+    let _lock = Lock::take()?;
+    rundir::prepare()?;
+    let found = look(old)?;
+    refuse_taken(new, &look(new)?)?;
+    match found {
+        Found::Alive { symlink: true, .. } => rename_symlink(old, new),
+        Found::Alive { ns, symlink: false } => {
+            publish(new, &ns)?;
+            remove_name(old, &ns).inspect_err(|_| take_back(new))
+        }
+        other => Err(not_alive("rename", old, &other)),
+    }
+}
+
+fn rename_symlink(old: &NsName, new: &NsName) -> Result<()> {
+    clear_dead(new)?;
+    fs::rename(path_of(old), path_of(new)).map_err(|e| Error::os("rename", old, e))
+}
+
+/// Removes the dead entries, and nothing else; returns their names.
+///
+/// # Errors
+///
+/// `Denied` without write access to `/run/netns`.
+pub fn prune() -> Result<Vec<NsName>> {
+    let _held = Held::hold();
+    let _lock = Lock::take()?;
+    let mut pruned = Vec::new();
+    for name in list()? {
+        if matches!(look(&name)?, Found::Dead) {
+            unlink(&name)?;
+            pruned.push(name);
+        }
+    }
+    Ok(pruned)
+}
+
+/// The names in `/run/netns`, sorted by their bytes: also of what is dead or foreign
+/// (see [`Entry::look`]). A directory that does not exist holds none.
+///
+/// # Errors
+///
+/// `Denied` where the directory may not be read.
+pub fn list() -> Result<Vec<NsName>> {
+    let failed = |e| Error::os("read", format!("'{RUN_DIR}'"), e);
+    let dir = match fs::read_dir(RUN_DIR) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        dir => dir.map_err(failed)?,
+    };
+    let mut names = Vec::new();
+    for entry in dir {
+        names.push(NsName::new(entry.map_err(failed)?.file_name())?);
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+impl Netns {
+    /// Opens a name that is alive right now.
+    pub(crate) fn living(name: &NsName) -> Option<Self> {
+        match look(name) {
+            Ok(Found::Alive { ns, .. }) => Some(ns),
+            _ => None,
+        }
+    }
+}
+
+/// Opens a name. A dead one may be one that another nsnet is just making: its turn is awaited.
+pub(super) fn open(name: &NsName) -> Result<Netns> {
+    let mut found = look(name)?;
+    if matches!(found, Found::Dead)
+        && let Ok(_lock) = Lock::take()
+    {
+        found = look(name)?;
+    }
+    match found {
+        Found::Alive { ns, .. } => Ok(ns),
+        other => Err(not_alive("open namespace", name, &other)),
+    }
+}
+
+/// Why a name that should be a namespace is none.
+pub(super) fn not_alive(op: &'static str, name: &NsName, found: &Found) -> Error {
+    let (kind, reason) = match found {
+        Found::Dead => (
+            ErrorKind::NotANamespace,
+            "the name is dead: no namespace stands behind it; 'nsnet prune' removes such names".to_owned(),
+        ),
+        Found::Foreign(reason) => (ErrorKind::NotANamespace, reason.clone()),
+        _ => (ErrorKind::NotFound, format!("there is no such name in '{RUN_DIR}'")),
+    };
+    Error::of_kind(kind, op, name, reason)
+}
+
+fn refuse_duplicates(names: &[NsName]) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|name| !seen.insert(*name)) {
+        Some(twice) => Err(Error::invalid("add", twice, "it is named twice")),
+        None => Ok(()),
+    }
+}
+
+fn refuse_taken(name: &NsName, found: &Found) -> Result<()> {
+    match found {
+        _ if name.reads_as_pid() => Err(Error::invalid("add", name, "'pid:N' always means the process N")),
+        Found::Nothing | Found::Dead => Ok(()),
+        Found::Alive { .. } => Err(Error::of_kind(ErrorKind::Exists, "add", name, "a namespace of this name exists")),
+        Found::Foreign(reason) => {
+            Err(Error::of_kind(ErrorKind::NotANamespace, "add", name, format!("the name is taken: {reason}")))
+        }
+    }
+}
+
+/// So many are held open at a time; a process may usually open 1,024 files.
+const PART: usize = 256;
+
+/// Makes all namespaces and their names, or takes back what it made.
+fn make_all(names: &[&NsName], lo_up: bool) -> Result<()> {
+    let mut done = Vec::new();
+    for part in names.chunks(PART) {
+        let made = make_many(part, lo_up).and_then(|made| publish_all(part, &made, &mut done));
+        if let Err(cause) = made {
+            done.into_iter().rev().for_each(take_back);
+            return Err(cause);
+        }
+    }
+    Ok(())
+}
+
+/// Makes namespaces on as many threads as there are processors: most of the time is the kernel's.
+fn make_many(names: &[&NsName], lo_up: bool) -> Result<Vec<Netns>> {
+    let make = |names: &[&NsName]| names.iter().map(|name| Netns::make_here(name, lo_up)).collect::<Result<Vec<_>>>();
+    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    let shares = names.chunks(names.len().div_ceil(workers).max(1));
+    thread::scope(|scope| {
+        let started = shares.map(|share| thread::Builder::new().spawn_scoped(scope, move || make(share)));
+        let workers = started.collect::<io::Result<Vec<_>>>().map_err(|e| Error::os("start", "a thread", e))?;
+        let shares = workers.into_iter().map(|worker| worker.join().unwrap_or_else(|p| std::panic::resume_unwind(p)));
+        Ok(shares.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    })
+}
+
+fn publish_all<'a>(names: &[&'a NsName], made: &[Netns], done: &mut Vec<&'a NsName>) -> Result<()> {
+    for (name, ns) in names.iter().zip(made) {
+        publish(name, ns)?;
+        done.push(name);
+    }
+    Ok(())
+}
+
+/// Puts a name on a namespace; whoever looks sees nothing, an empty file for a moment, or all of it.
+fn publish(name: &NsName, ns: &Netns) -> Result<()> {
+    clear_dead(name)?;
+    let path = path_of(name);
+    create_file(&path).map_err(|e| Error::os("create the file of", name, e))?;
+    bind(ns, &path).map_err(|e| {
+        // Best effort: the first error is the one worth reporting, and what stays is a dead entry.
+        let _ = fs::remove_file(&path);
+        Error::os("bind", name, e)
+    })
+}
+
+fn clear_dead(name: &NsName) -> Result<()> {
+    match look(name)? {
+        Found::Dead => unlink(name),
+        _ => Ok(()),
+    }
+}
+
+fn unlink(name: &NsName) -> Result<()> {
+    fs::remove_file(path_of(name)).map_err(|e| Error::os("remove", name, e))
+}
+
+/// Best effort: the cause is what gets reported.
+fn take_back(name: &NsName) {
+    if let Some(ns) = Netns::living(name) {
+        let _ = remove_name(name, &ns);
+    }
+}

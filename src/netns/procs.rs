@@ -1,0 +1,142 @@
+//! Processes and namespaces: who lives where.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
+    path::PathBuf,
+};
+
+use serde::Serialize;
+
+use super::{Netns, NetnsId, entry::path_of, named::list};
+use crate::{
+    error::{Error, Result},
+    name::NsName,
+};
+
+/// A process or a thread that lives in a namespace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Resident {
+    /// The process.
+    pub pid: u32,
+    /// Its name as the process tells it, at most 15 bytes; not to be trusted.
+    pub command: String,
+    /// The thread, where it moved here without its process.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_thread: Option<u32>,
+}
+
+/// Who lives in a namespace, as far as can be seen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Residents {
+    /// By process id.
+    pub residents: Vec<Resident>,
+    /// How many processes could not be looked at, for want of privilege.
+    pub unreadable: usize,
+}
+
+/// Finds the processes that live in a namespace, and the threads that moved there.
+///
+/// # Errors
+///
+/// `Os` if `/proc` cannot be read.
+pub fn residents(ns: &Netns) -> Result<Residents> {
+    let wanted = BTreeSet::from([ns.id()]);
+    let mut found = Residents::default();
+    for process in processes().map_err(|e| Error::os("read", "'/proc'", e))? {
+        match process.threads_in(&wanted) {
+            Ok(threads) => found.residents.extend(threads.into_iter().map(|(_, moved_thread)| Resident {
+                pid: process.pid,
+                command: process.command(),
+                moved_thread,
+            })),
+            Err(e) if e.kind() == io::ErrorKind::PermissionDenied => found.unreadable += 1,
+            // It ended meanwhile.
+            Err(_) => {}
+        }
+    }
+    Ok(found)
+}
+
+/// Counts the processes that live in each namespace, as far as can be seen.
+///
+/// # Errors
+///
+/// `Os` if `/proc` cannot be read.
+pub fn population() -> Result<BTreeMap<NetnsId, usize>> {
+    let mut counts = BTreeMap::new();
+    for process in processes().map_err(|e| Error::os("read", "'/proc'", e))? {
+        if let Ok(home) = NetnsId::of_path(process.path("ns/net")) {
+            *counts.entry(home).or_default() += 1;
+        }
+    }
+    Ok(counts)
+}
+
+/// Finds all names of a namespace, sorted.
+///
+/// # Errors
+///
+/// `Denied` where `/run/netns` may not be read.
+pub fn identify(ns: &Netns) -> Result<Vec<NsName>> {
+    let mut names = list()?;
+    names.retain(|name| NetnsId::of_path(path_of(name)).is_ok_and(|id| id == ns.id()));
+    Ok(names)
+}
+
+/// All processes, by id.
+pub(super) fn processes() -> io::Result<Vec<Process>> {
+    let mut processes: Vec<_> = numbers("/proc".into())?.into_iter().map(|pid| Process { pid }).collect();
+    processes.sort_unstable_by_key(|process| process.pid);
+    Ok(processes)
+}
+
+/// A process that was there when `/proc` was read.
+pub(super) struct Process {
+    pub pid: u32,
+}
+
+impl Process {
+    /// A file below `/proc/PID`.
+    pub(super) fn path(&self, file: &str) -> PathBuf {
+        format!("/proc/{}/{file}", self.pid).into()
+    }
+
+    /// The name it gives itself; empty where it has ended.
+    pub(super) fn command(&self) -> String {
+        let name = fs::read(self.path("comm")).unwrap_or_default();
+        String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
+    }
+
+    /// The namespaces among `wanted` that it lives in: with `None` the process itself, which is its
+    /// first thread, and with `Some` a thread that went elsewhere.
+    pub(super) fn threads_in(&self, wanted: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
+        let home = NetnsId::of_path(self.path("ns/net"))?;
+        let mut found: Vec<_> = wanted.get(&home).map(|&id| (id, None)).into_iter().collect();
+        for tid in self.other_threads()? {
+            match NetnsId::of_path(self.path(&format!("task/{tid}/ns/net"))) {
+                Ok(id) if id != home && wanted.contains(&id) => found.push((id, Some(tid))),
+                // Where its process lives, or ended meanwhile.
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn other_threads(&self) -> io::Result<Vec<u32>> {
+        let tasks = self.path("task");
+        // A directory has a link for itself, its name and each thread: most processes have one.
+        if fs::metadata(&tasks)?.nlink() <= 3 {
+            return Ok(Vec::new());
+        }
+        Ok(numbers(tasks)?.into_iter().filter(|&tid| tid != self.pid).collect())
+    }
+}
+
+fn numbers(dir: PathBuf) -> io::Result<Vec<u32>> {
+    let entries = fs::read_dir(dir)?.filter_map(io::Result::ok);
+    Ok(entries.filter_map(|entry| std::str::from_utf8(entry.file_name().as_bytes()).ok()?.parse().ok()).collect())
+}

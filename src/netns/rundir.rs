@@ -1,0 +1,220 @@
+//! `/run/netns` itself: who may change it now, and making it what `ip netns` expects.
+
+use std::{
+    fs::{self, File},
+    io,
+    os::{
+        fd::OwnedFd,
+        unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
+    },
+    path::Path,
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    fs::{CWD, FlockOperation, Mode, OFlags, StatxFlags, flock},
+    io::Errno,
+    mount::{MountPropagationFlags, mount_bind_recursive, mount_change},
+};
+
+use super::{NetnsId, RUN_DIR};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    sys::{
+        locks,
+        mountinfo::{self, Mount},
+    },
+};
+
+/// nsnet's own directory; only root writes there.
+const NSNET_DIR: &str = "/run/nsnet";
+const LOCK_FILE: &str = "/run/nsnet/lock";
+
+/// Longer than any honest holder needs; what is left is a stranger or a stopped process.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The right to change names, until dropped.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+
+impl Lock {
+    /// Waits for its turn; gives up after ten seconds and says who has it.
+    pub(super) fn take() -> Result<Self> {
+        make_dir(Path::new(NSNET_DIR))?;
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(LOCK_FILE)
+            .map_err(|e| Error::os("open", format!("'{LOCK_FILE}'"), e))?;
+        lock(file, LOCK_FILE).map(Self)
+    }
+}
+
+/// Locks a file, on a thread that may be left waiting: a blocking `flock` is the only one that
+/// needs no polling, and it has no time limit.
+fn lock(file: File, path: &'static str) -> Result<File> {
+    let failed = |e: io::Error| Error::os("lock", format!("'{path}'"), e);
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => return Ok(file),
+        Err(Errno::WOULDBLOCK) => {}
+        Err(e) => return Err(failed(e.into())),
+    }
+    let itself = file.metadata().map_err(failed)?;
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .spawn(move || {
+            // Nobody listens any more after the timeout; the lock then goes with the file.
+            let _ = sender.send(wait_for_lock(&file).map(|()| file));
+        })
+        .map_err(failed)?;
+    match receiver.recv_timeout(LOCK_TIMEOUT) {
+        Ok(locked) => locked.map_err(|e| failed(e.into())),
+        Err(_) => Err(still_locked(path, locks::flock_holder(&itself))),
+    }
+}
+
+fn wait_for_lock(file: &File) -> rustix::io::Result<()> {
+    loop {
+        match flock(file, FlockOperation::LockExclusive) {
+            Err(Errno::INTR) => {}
+            done => return done,
+        }
+    }
+}
+
+fn still_locked(path: &str, holder: Option<u32>) -> Error {
+    let who = match holder {
+        Some(pid) => format!("process {pid} has held the lock for 10 seconds; see what it does, or end it"),
+        None => "a process that cannot be seen from here has held the lock for 10 seconds".into(),
+    };
+    Error::of_kind(ErrorKind::TimedOut, "lock", format!("'{path}'"), who)
+}
+
+/// Makes the directory of names where there is none.
+pub(super) fn make_run_dir() -> Result<()> {
+    make_dir(Path::new(RUN_DIR))
+}
+
+/// Makes the directory ready for names, as `ip netns add` does: a mount point, in a peer group of
+/// its own, so that one mount a namespace is seen in every mount namespace that shares it.
+pub(super) fn prepare() -> Result<()> {
+    make_run_dir()?;
+    refuse_where_names_would_be_born_dead()?;
+    match share() {
+        Err(Errno::INVAL) => make_mount_point(),
+        done => done.map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e)),
+    }
+}
+
+fn share() -> rustix::io::Result<()> {
+    mount_change(RUN_DIR, MountPropagationFlags::SHARED)
+}
+
+fn make_mount_point() -> Result<()> {
+    // The lock is not optional: processes doing this at once mount the directory onto itself over
+    // and over (Debian bug 949235). It is ip's lock, because ip does the same.
+    let dir = File::open(RUN_DIR).map_err(|e| Error::os("open", format!("'{RUN_DIR}'"), e))?;
+    let _lock = lock(dir, RUN_DIR)?;
+    match share() {
+        Err(Errno::INVAL) => {}
+        // Somebody was faster.
+        done => return done.map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e)),
+    }
+    let deep = MountPropagationFlags::REC;
+    mount_bind_recursive(RUN_DIR, RUN_DIR)
+        // Private first, for a new peer group: in that of /run every namespace would be mounted twice.
+        .and_then(|()| mount_change(RUN_DIR, MountPropagationFlags::PRIVATE | deep))
+        .and_then(|()| mount_change(RUN_DIR, MountPropagationFlags::SHARED | deep))
+        .map_err(|e| Error::os("make a mount point of", format!("'{RUN_DIR}'"), e))
+}
+
+/// Readable for all whatever the umask, or nobody else could list names.
+fn make_dir(path: &Path) -> Result<()> {
+    let failed = |e| Error::os("make directory", format!("'{}'", path.display()), e);
+    match fs::DirBuilder::new().mode(0o755).create(path) {
+        Ok(()) => fs::set_permissions(path, fs::Permissions::from_mode(0o755)).map_err(failed),
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(e) => Err(failed(e)),
+    }
+}
+
+/// Opens the mount of names, to put it back into its peer group after a change of mount namespace.
+pub(crate) fn open_shared_mount() -> Option<OwnedFd> {
+    rustix::fs::open(RUN_DIR, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+/// Refuses where a name made here would be an empty file to everybody else.
+///
+/// That is so in a mount namespace (of a service or a container) that sees the host's directory
+/// without passing mounts on.
+fn refuse_where_names_would_be_born_dead() -> Result<()> {
+    let mount_ns = |of: &str| NetnsId::of_path(format!("/proc/{of}/ns/mnt"));
+    if let (Ok(ours), Ok(theirs)) = (mount_ns("thread-self"), mount_ns("1"))
+        && ours == theirs
+    {
+        return Ok(());
+    }
+    let Ok(theirs) = mountinfo::of(Path::new("/proc/1/mountinfo")) else {
+        // A pid namespace without /proc: it cannot be told.
+        return Ok(());
+    };
+    let covering = covering_mount().map_err(|e| Error::os("look at the mount of", format!("'{RUN_DIR}'"), e))?;
+    match covering.and_then(|ours| born_dead(&ours, &theirs)) {
+        None => Ok(()),
+        Some(reason) => Err(Error::of_kind(
+            ErrorKind::Unsupported,
+            "make names in",
+            format!("'{RUN_DIR}'"),
+            format!(
+                "{reason}, so the name would be dead for everybody else; run nsnet outside, or mount a tmpfs of your own on /run"
+            ),
+        )),
+    }
+}
+
+fn covering_mount() -> io::Result<Option<Mount>> {
+    let dir = rustix::fs::statx(CWD, RUN_DIR, rustix::fs::AtFlags::empty(), StatxFlags::MNT_ID)?;
+    Ok(mountinfo::of_this_thread()?.into_iter().find(|mount| mount.id == dir.stx_mnt_id))
+}
+
+fn born_dead(ours: &Mount, theirs: &[Mount]) -> Option<&'static str> {
+    let seen = |mount: &&Mount| mount.id == ours.id || (ours.shared.is_some() && mount.shared == ours.shared);
+    let same_place = |mount: &&Mount| mount.device == ours.device && mount.root == ours.root;
+    if theirs.iter().any(|mount| seen(&mount)) {
+        None
+    } else if ours.master.is_some() {
+        Some("this mount namespace receives mounts of the host's, but passes none on")
+    } else if theirs.iter().any(|mount| same_place(&mount)) {
+        Some("this mount namespace has a private copy of the host's directory")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mounts(text: &str) -> Vec<Mount> {
+        mountinfo::parse(text.as_bytes()).collect()
+    }
+
+    #[test]
+    fn a_name_is_born_dead_under_a_slave_or_a_private_copy_only() {
+        let host =
+            mounts("31 27 0:20 / /run rw shared:5 - tmpfs t rw\n40 31 0:20 /netns /run/netns rw shared:9 - tmpfs t rw");
+        let verdict = |line: &str| born_dead(&mounts(line)[0], &host);
+        assert_eq!(verdict("40 31 0:20 /netns /run/netns rw shared:9 - tmpfs t rw"), None, "the host's own mount");
+        assert_eq!(verdict("99 31 0:20 /netns /run/netns rw shared:9 - tmpfs t rw"), None, "its peer");
+        assert!(verdict("99 31 0:20 /netns /run/netns rw master:9 - tmpfs t rw").is_some(), "a slave");
+        assert!(verdict("99 31 0:20 /netns /run/netns rw - tmpfs t rw").is_some(), "a private copy");
+        assert_eq!(verdict("99 31 0:33 / /run rw - tmpfs t rw"), None, "a /run of its own");
+        assert_eq!(verdict("99 31 0:33 / /run rw shared:70 - tmpfs t rw"), None, "a shared /run of its own");
+    }
+}

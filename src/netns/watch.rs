@@ -1,0 +1,133 @@
+//! Names that come and go.
+
+use std::{
+    collections::{BTreeSet, VecDeque},
+    fs::File,
+    mem::MaybeUninit,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags},
+    io::Errno,
+};
+
+use super::{
+    RUN_DIR,
+    entry::{Found, look},
+    rundir::make_run_dir,
+};
+use crate::{
+    error::{Error, Result},
+    name::NsName,
+};
+
+/// A name that came or went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// The namespace of this name can be entered now.
+    Added(NsName),
+    /// The name is gone.
+    Deleted(NsName),
+}
+
+/// The changes in `/run/netns` since [`Watch::start`], as they come.
+///
+/// A rename is a deletion and an addition.
+#[derive(Debug)]
+pub struct Watch {
+    names: OwnedFd,
+    /// Becomes readable, in poll's sense, when a mount comes or goes.
+    mounts: File,
+    /// Names whose file is there, but behind which nothing was found yet.
+    unannounced: BTreeSet<NsName>,
+    ready: VecDeque<Change>,
+}
+
+impl Watch {
+    /// Begins to watch; makes the directory where there is none.
+    ///
+    /// # Errors
+    ///
+    /// `Denied` if the directory is missing and may not be made, or may not be read.
+    pub fn start() -> Result<Self> {
+        make_run_dir()?;
+        let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
+        let names = inotify::init(CreateFlags::CLOEXEC).map_err(failed)?;
+        let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::ONLYDIR;
+        inotify::add_watch(&names, RUN_DIR, changes).map_err(failed)?;
+        let mounts = File::open("/proc/thread-self/mountinfo").map_err(|e| Error::os("watch", "mounts", e))?;
+        Ok(Self { names, mounts, unannounced: BTreeSet::new(), ready: VecDeque::new() })
+    }
+
+    /// Waits for the next change.
+    ///
+    /// # Errors
+    ///
+    /// `Os` (`EOVERFLOW`) if changes came faster than they were read, and some were lost.
+    pub fn next_change(&mut self) -> Result<Change> {
+        loop {
+            if let Some(change) = self.ready.pop_front() {
+                return Ok(change);
+            }
+            if self.wait().map_err(|e| Error::os("watch", format!("'{RUN_DIR}'"), e))? {
+                self.read_names()?;
+            }
+            self.announce_mounted()?;
+        }
+    }
+
+    /// Waits until something changed; true if it was a name.
+    fn wait(&self) -> rustix::io::Result<bool> {
+        let mut fds = [PollFd::new(&self.names, PollFlags::IN), PollFd::new(&self.mounts, PollFlags::PRI)];
+        loop {
+            match poll(&mut fds, None) {
+                Err(Errno::INTR) => {}
+                done => return done.map(|_| !fds[0].revents().is_empty()),
+            }
+        }
+    }
+
+    fn read_names(&mut self) -> Result<()> {
+        let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
+        let mut buffer = [MaybeUninit::uninit(); 4096];
+        let mut seen = Vec::new();
+        let mut reader = inotify::Reader::new(&self.names, &mut buffer);
+        loop {
+            let event = reader.next().map_err(failed)?;
+            if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                return Err(failed(Errno::OVERFLOW));
+            }
+            let came = event.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
+            let file = event.file_name().map(|name| std::ffi::OsStr::from_bytes(name.to_bytes()));
+            seen.extend(file.and_then(|name| NsName::new(name).ok()).map(|name| (came, name)));
+            if reader.is_buffer_empty() {
+                break;
+            }
+        }
+        seen.into_iter().try_for_each(|(came, name)| if came { self.arrived(name) } else { self.left(name) })
+    }
+
+    fn arrived(&mut self, name: NsName) -> Result<()> {
+        match look(&name)? {
+            Found::Alive { .. } => self.ready.push_back(Change::Added(name)),
+            _ => drop(self.unannounced.insert(name)),
+        }
+        Ok(())
+    }
+
+    fn left(&mut self, name: NsName) -> Result<()> {
+        if !self.unannounced.remove(&name) {
+            self.ready.push_back(Change::Deleted(name));
+        }
+        Ok(())
+    }
+
+    fn announce_mounted(&mut self) -> Result<()> {
+        for name in std::mem::take(&mut self.unannounced) {
+            self.arrived(name)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,44 @@
+//! The only room with `unsafe`: thin covers over system calls that rustix has no safe form of,
+//! and the parsers of `/proc` files. It holds no policy.
+#![allow(unsafe_code)]
+
+pub(crate) mod locks;
+pub(crate) mod mountinfo;
+pub(crate) mod nsfs;
+pub(crate) mod signal;
+
+use std::{
+    ffi::{CString, OsString},
+    os::unix::ffi::OsStrExt,
+    ptr,
+};
+
+use rustix::{io, thread::UnshareFlags};
+
+/// Moves the calling thread, and no other, into a new network namespace.
+pub(crate) fn unshare_net() -> io::Result<()> {
+    // SAFETY: of all flags only CLONE_FILES can break I/O safety, and it is not passed.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
+}
+
+/// Moves the calling thread into a new mount namespace, a copy of the one it leaves.
+///
+/// The kernel gives the thread a working directory, root and umask of its own with it.
+pub(crate) fn unshare_mount() -> io::Result<()> {
+    // SAFETY: of all flags only CLONE_FILES can break I/O safety, and it is not passed.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// Becomes a program, looked for in `PATH`; returns only if that failed.
+///
+/// Unlike [`std::process::Command`], it leaves the signal mask as it was inherited.
+pub(crate) fn become_program(words: &[OsString]) -> std::io::Error {
+    let words: Result<Vec<CString>, _> = words.iter().map(|word| CString::new(word.as_bytes())).collect();
+    let Ok(words) = words else { return io::Errno::INVAL.into() };
+    let mut pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
+    pointers.push(ptr::null());
+    signal::restore_sigpipe();
+    // SAFETY: `pointers` ends with a null pointer, and what the others point to outlives the call.
+    unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
+    std::io::Error::last_os_error()
+}

@@ -1,0 +1,114 @@
+//! `/proc/PID/mountinfo`, as far as nsnet asks it.
+
+use std::{
+    ffi::OsString,
+    os::unix::ffi::OsStringExt,
+    path::{Path, PathBuf},
+};
+
+/// One line of mountinfo.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Mount {
+    pub id: u64,
+    /// `major:minor`, as written there.
+    pub device: String,
+    /// What of the file system is mounted: `/`, a directory, or `net:[4026532177]` for a namespace.
+    pub root: OsString,
+    pub point: PathBuf,
+    /// The peer group, where the mount is shared.
+    pub shared: Option<u64>,
+    /// The peer group it receives from, where it is a slave.
+    pub master: Option<u64>,
+    /// `sysfs`, `cgroup2` and so on.
+    pub fs_type: String,
+}
+
+/// Reads all lines; one that cannot be understood is left out.
+pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = Mount> {
+    text.split(|&b| b == b'\n').filter_map(parse_line)
+}
+
+/// The mounts of the calling thread.
+pub(crate) fn of_this_thread() -> std::io::Result<Vec<Mount>> {
+    of(Path::new("/proc/thread-self/mountinfo"))
+}
+
+pub(crate) fn of(path: &Path) -> std::io::Result<Vec<Mount>> {
+    std::fs::read(path).map(|text| parse(&text).collect())
+}
+
+fn parse_line(line: &[u8]) -> Option<Mount> {
+    let mut fields = line.split(|&b| b == b' ');
+    let id = number(fields.next()?)?;
+    let _parent = fields.next()?;
+    let device = std::str::from_utf8(fields.next()?).ok()?.to_owned();
+    let root = unescape(fields.next()?);
+    let point = unescape(fields.next()?).into();
+    let _options = fields.next()?;
+    let tags: Vec<&[u8]> = fields.by_ref().take_while(|&field| field != b"-").collect();
+    let fs_type = String::from_utf8_lossy(fields.next()?).into_owned();
+    let tag = |prefix: &[u8]| tags.iter().find_map(|tag| number(tag.strip_prefix(prefix)?));
+    Some(Mount { id, device, root, point, shared: tag(b"shared:"), master: tag(b"master:"), fs_type })
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    std::str::from_utf8(digits).ok()?.parse().ok()
+}
+
+/// Undoes the kernel's escapes: space, tab, newline and backslash are written as `\040` and so on.
+fn unescape(field: &[u8]) -> OsString {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&byte, tail)) = rest.split_first() {
+        match octal(rest) {
+            Some(escaped) => {
+                bytes.push(escaped);
+                rest = &rest[4..];
+            }
+            None => {
+                bytes.push(byte);
+                rest = tail;
+            }
+        }
+    }
+    OsString::from_vec(bytes)
+}
+
+fn octal(bytes: &[u8]) -> Option<u8> {
+    let [b'\\', digits @ ..] = bytes.get(..4)? else { return None };
+    digits.iter().try_fold(0u8, |value, digit| match digit {
+        b'0'..=b'7' => value.checked_mul(8)?.checked_add(digit - b'0'),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_with_its_escapes_and_tags() {
+        let line = br"77 31 0:4 net:[4026532177] /run/netns/a\040b\134c rw shared:12 master:3 - nsfs nsfs rw";
+        assert_eq!(
+            parse(line).next(),
+            Some(Mount {
+                id: 77,
+                device: "0:4".into(),
+                root: "net:[4026532177]".into(),
+                point: r"/run/netns/a b\c".into(),
+                shared: Some(12),
+                master: Some(3),
+                fs_type: "nsfs".into(),
+            })
+        );
+    }
+
+    #[test]
+    fn odd_lines_are_left_out_and_odd_escapes_kept() {
+        assert_eq!(parse(b"\nx y\n1 2 0:1 /\n").count(), 0);
+        let mount = parse(br"1 2 0:1 / /a\9 rw - tmpfs tmpfs rw").next().unwrap();
+        assert_eq!(mount.point, Path::new(r"/a\9"));
+        let overflow = parse(br"1 2 0:1 / /a\777 rw - tmpfs tmpfs rw").next().unwrap();
+        assert_eq!(overflow.point, Path::new(r"/a\777"));
+    }
+}

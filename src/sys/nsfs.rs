@@ -1,0 +1,33 @@
+//! Namespace files.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use rustix::{
+    fs::{FsWord, StatFs},
+    io,
+};
+
+/// `NSFS_MAGIC` of `linux/magic.h`.
+const MAGIC: FsWord = 0x6e73_6673;
+
+/// `NS_GET_NSTYPE` of `linux/nsfs.h`: which `CLONE_NEW*` flag made the namespace.
+const NS_GET_NSTYPE: libc::Ioctl = 0xb703;
+
+/// Whether a file lies on nsfs, that is, whether it is a namespace of some type.
+pub(crate) fn is_namespace(file: &StatFs) -> bool {
+    file.f_type == MAGIC
+}
+
+/// Whether an open namespace file is a network namespace. An `O_PATH` descriptor cannot tell (`EBADF`).
+pub(crate) fn is_net(fd: impl AsFd) -> io::Result<bool> {
+    // SAFETY: NS_GET_NSTYPE takes no argument and returns the flag; the descriptor is borrowed, so it is open.
+    match unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_GET_NSTYPE) } {
+        -1 => Err(last_error()),
+        flag => Ok(flag == libc::CLONE_NEWNET),
+    }
+}
+
+fn last_error() -> io::Errno {
+    let error = std::io::Error::last_os_error();
+    io::Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))
+}
