@@ -58,6 +58,7 @@
 pub mod addr;
 mod error;
 pub mod exec;
+pub mod inspect;
 pub mod name;
 pub mod netlink;
 pub mod netns;

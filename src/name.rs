@@ -12,19 +12,18 @@ use crate::error::{Error, Result};
 
 /// Shows a name in quotes, with what a terminal would act on escaped.
 pub(crate) fn quoted(name: &OsStr) -> String {
-    format!("'{}'", name.as_bytes().utf8_chunks().fold(String::new(), escaped_chunk))
+    format!("'{}'", escaped(name.as_bytes()))
 }
 
-fn escaped_chunk(mut text: String, chunk: std::str::Utf8Chunk<'_>) -> String {
-    for c in chunk.valid().chars() {
-        if c.is_control() {
-            text.extend(c.escape_default());
-        } else {
-            text.push(c);
+/// Bytes as text that no terminal acts on: control characters and bytes that are not UTF-8 are escaped.
+#[must_use]
+pub fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
         }
-    }
-    for byte in chunk.invalid() {
-        text.push_str(&format!("\\x{byte:02x}"));
+        text.extend(chunk.invalid().iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from));
     }
     text
 }

@@ -17,7 +17,7 @@ use super::{
     raw::{Refusal, Socket},
 };
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     netns::Netns,
 };
 
@@ -186,8 +186,8 @@ impl Link {
         matches!(self.kind.as_deref(), Some("veth" | "netkit"))
     }
 
-    /// Its index, and the id of its namespace, of the other end in another namespace.
-    pub(super) fn peer_elsewhere(&self) -> Option<(u32, u32)> {
+    /// Of the other end in another namespace: the id of that, and the index there.
+    pub(crate) fn peer_elsewhere(&self) -> Option<(u32, u32)> {
         let nsid = u32::try_from(self.lower_nsid?).ok()?;
         Some((nsid, self.refers.lower.filter(|_| self.is_pair())?))
     }
@@ -337,7 +337,9 @@ impl Netlink {
         let objects = self.dump(dump_request()).await.map_err(|e| e.into_error("list links", ""))?;
         let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
         let named = links.iter().map(|link| (link.index, named(link))).collect();
-        links.iter_mut().for_each(|link| link.resolve(&named));
+        for link in &mut links {
+            link.resolve(&named);
+        }
         Ok(links)
     }
 
@@ -361,29 +363,14 @@ impl Netlink {
         Ok(link)
     }
 
-    /// The name of the other end of a pair, asked of the kernel by the id of its namespace and its
-    /// index there; `None` if it has no other end, or that cannot be seen.
+    /// The link of this index.
     ///
     /// # Errors
     ///
-    /// `Os` if the kernel cannot be asked.
-    pub async fn peer_name(&self, link: &Link) -> Result<Option<String>> {
-        if let (true, Some(Lower::Here(name))) = (link.is_pair(), &link.lower) {
-            return Ok(name.clone());
-        }
-        let Some((nsid, index)) = link.peer_elsewhere() else { return Ok(None) };
-        let nsid = LinkAttribute::IfNetnsId(nsid.cast_signed());
-        let question = LinkUnspec::new_with_index(index).append_extra_attribute(nsid).build();
-        match self.get_link(question).await {
-            Ok(peer) => Ok(Some(peer.name)),
-            Err(refusal) => {
-                match refusal.into_error("find the other end of", crate::name::quoted(link.name.as_ref())) {
-                    // Its namespace belongs to somebody else, or ended meanwhile.
-                    e if matches!(e.kind(), ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::Os) => Ok(None),
-                    e => Err(e),
-                }
-            }
-        }
+    /// `NotFound` if there is none.
+    pub async fn link_at(&self, index: u32) -> Result<Link> {
+        let question = LinkUnspec::new_with_index(index).build();
+        self.get_link(question).await.map_err(|e| e.into_error("find the link of index", index))
     }
 
     pub(super) async fn get_link(&self, question: LinkMessage) -> std::result::Result<Link, Refusal> {

@@ -110,8 +110,9 @@ impl Reply {
 /// The attributes behind the echo of the request, which is whole on kernels that cannot cap it.
 fn error_tlvs(flags: u16, echo: &[u8]) -> &[u8] {
     let capped = flags & NLM_F_CAPPED != 0;
-    let whole = echo.first_chunk().map_or(0, |&length| u32::from_ne_bytes(length) as usize);
-    let echoed = if capped { NLMSG_HEADER_BYTES } else { whole.next_multiple_of(4) };
+    let Some(&length) = echo.first_chunk() else { return &[] };
+    let whole = (u32::from_ne_bytes(length) as usize).next_multiple_of(4);
+    let echoed = if capped { NLMSG_HEADER_BYTES } else { whole.max(NLMSG_HEADER_BYTES) };
     echo.get(echoed..).unwrap_or_default()
 }
 

@@ -170,11 +170,10 @@ pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[V
         }
     }
     let indices = find(&ends[0], &kernel[0], macs[0]).await?;
-    configure(ends, kernel, indices, options).await.and_then(|mtus| {
-        undo.needed = false;
-        let made = |end: usize| VethMade { index: indices[end], mac: macs[end], mtu_bytes: mtus[end] };
-        Ok([made(0), made(1)])
-    })
+    let mtus = configure(ends, kernel, indices, options).await?;
+    undo.needed = false;
+    let made = |end: usize| VethMade { index: indices[end], mac: macs[end], mtu_bytes: mtus[end] };
+    Ok([made(0), made(1)])
 }
 
 /// The connection to one end's namespace, and what is heard there.

@@ -74,8 +74,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// # Ok(()) }
 /// ```
 pub fn delete(name: &NsName, wait: bool) -> Result<Outcome> {
-    let mut deletions = delete_all(std::slice::from_ref(name), wait)?;
-    deletions.pop().expect("one name has one result").result
+    let deletions = delete_all(std::slice::from_ref(name), wait)?;
+    deletions.into_iter().map(|deletion| deletion.result).next().unwrap_or(Ok(Outcome::NameOnly))
 }
 
 /// Deletes names, and waits until what they stood for is gone, unless told not to.

@@ -30,8 +30,9 @@ pub use delete::{Deletion, Outcome, delete, delete_all};
 pub use entry::{Entry, State};
 pub use holders::{Hold, Holder, holders};
 pub use named::{CreateOptions, attach, create, list, prune, rename};
-pub use nsid::{Nsid, NsidPeer, nsid_of, nsid_peer, nsid_peers, nsids, set_nsid};
-pub use procs::{Resident, Residents, identify, population, residents};
+pub(crate) use nsid::nsids_of;
+pub use nsid::{Nsid, NsidPeer, nsid_peer, nsid_peers, nsids, set_nsid};
+pub use procs::{Resident, Residents, identify, inhabited, residents};
 pub use watch::{Change, Watch};
 
 use crate::{

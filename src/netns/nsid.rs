@@ -50,13 +50,15 @@ pub fn set_nsid(viewer: &Netns, ns: &Netns, id: Nsid) -> Result<()> {
     socket_in(viewer)?.assign_nsid(ns, id).map_err(|e| e.into_error("set the id of", ns))
 }
 
-/// The id that a namespace has in the viewer's namespace, if any.
+/// The ids that open namespaces have in the viewer's namespace, in their order.
 ///
 /// # Errors
 ///
 /// `Os` if the kernel cannot be asked.
-pub fn nsid_of(viewer: &Netns, ns: &Netns) -> Result<Option<u32>> {
-    socket_in(viewer)?.nsid_of(ns).map_err(|e| e.into_error("ask for the id of", ns))
+pub(crate) fn nsids_of(viewer: &Netns, namespaces: &[Netns]) -> Result<Vec<Option<u32>>> {
+    let answers = socket_in(viewer)?.nsids_of(namespaces);
+    let answers = answers.map_err(|e| Error::os("ask for the ids of", "namespaces", e))?;
+    Ok(answers.into_iter().map(|answer| answer.ok().flatten()).collect())
 }
 
 /// The ids that names have in the viewer's namespace, in the order of the names.

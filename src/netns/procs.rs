@@ -61,19 +61,19 @@ pub fn residents(ns: &Netns) -> Result<Residents> {
     Ok(found)
 }
 
-/// Counts the processes that live in each namespace, as far as can be seen.
+/// The processes that live in each namespace, by id, as far as can be seen.
 ///
 /// # Errors
 ///
 /// `Os` if `/proc` cannot be read.
-pub fn population() -> Result<BTreeMap<NetnsId, usize>> {
-    let mut counts = BTreeMap::new();
+pub fn inhabited() -> Result<BTreeMap<NetnsId, Vec<u32>>> {
+    let mut homes: BTreeMap<_, Vec<u32>> = BTreeMap::new();
     for process in processes().map_err(|e| Error::os("read", "'/proc'", e))? {
         if let Ok(home) = NetnsId::of_path(process.path("ns/net")) {
-            *counts.entry(home).or_default() += 1;
+            homes.entry(home).or_default().push(process.pid);
         }
     }
-    Ok(counts)
+    Ok(homes)
 }
 
 /// Finds all names of a namespace, sorted.

@@ -106,20 +106,20 @@ impl Watch {
                 break;
             }
         }
-        seen.into_iter().try_for_each(|(came, name)| if came { self.arrived(name) } else { self.left(name) })
+        for (came, name) in seen {
+            if came {
+                self.arrived(name)?;
+            } else if !self.unannounced.remove(&name) {
+                self.ready.push_back(Change::Deleted(name));
+            }
+        }
+        Ok(())
     }
 
     fn arrived(&mut self, name: NsName) -> Result<()> {
         match look(&name)? {
             Found::Alive { .. } => self.ready.push_back(Change::Added(name)),
             _ => drop(self.unannounced.insert(name)),
-        }
-        Ok(())
-    }
-
-    fn left(&mut self, name: NsName) -> Result<()> {
-        if !self.unannounced.remove(&name) {
-            self.ready.push_back(Change::Deleted(name));
         }
         Ok(())
     }

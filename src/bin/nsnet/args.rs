@@ -41,6 +41,7 @@ pub struct Cli {
 }
 
 #[derive(Debug, Clone, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[command(next_help_heading = "Global options")]
 pub struct Globals {
     /// Work in this namespace instead of the current one.

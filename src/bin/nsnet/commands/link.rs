@@ -1,8 +1,6 @@
 //! `link show`: links, and where their other ends are.
 
-use std::collections::BTreeMap;
-
-use nsnet::{Device, Link, Netlink, Netns, NsRef, netns};
+use nsnet::{Device, Netlink, Netns, inspect};
 
 use super::{Context, Failure, block_on};
 use crate::{
@@ -26,31 +24,6 @@ async fn rows(ns: &Netns, name: Option<&str>) -> nsnet::Result<Vec<LinkRow>> {
         Some(name) => vec![netlink.link(name).await?],
         None => netlink.links().await?,
     };
-    let elsewhere = links.iter().any(|link| link.lower_nsid.is_some());
-    let known = if elsewhere { known_namespaces(ns)? } else { BTreeMap::new() };
-    let mut rows = Vec::new();
-    for link in links {
-        let peer_ifname = netlink.peer_name(&link).await?;
-        let link_netns = nsid(&link).and_then(|id| known.get(&id).cloned());
-        rows.push(LinkRow { link, link_netns, peer_ifname });
-    }
-    Ok(rows)
-}
-
-fn nsid(link: &Link) -> Option<u32> {
-    link.lower_nsid.and_then(|id| u32::try_from(id).ok())
-}
-
-/// What the ids in a namespace stand for: names, or the namespace that nsnet was started in.
-fn known_namespaces(viewer: &Netns) -> nsnet::Result<BTreeMap<u32, NsRef>> {
-    let mut known = BTreeMap::new();
-    if let Some(id) = netns::nsid_of(viewer, &Netns::current()?)? {
-        known.insert(id, NsRef::Current);
-    }
-    for peer in netns::nsid_peers(viewer, None)? {
-        if let (Some(id), Some(name)) = (peer.nsid, peer.name) {
-            known.insert(id, NsRef::Name(name));
-        }
-    }
-    Ok(known)
+    let peers = inspect::peers(ns, &links).await?;
+    Ok(links.into_iter().zip(peers).map(|(link, peer)| LinkRow { link, peer }).collect())
 }

@@ -15,28 +15,28 @@ use crate::{
 pub fn list(args: &args::List, context: &Context<'_>) -> Result<Answer, Failure> {
     let names = netns::list()?;
     let ids = netns::nsids(&context.place()?, &names)?;
-    let named = names.into_iter().zip(ids);
+    let rows = names.into_iter().zip(ids);
     if args.long {
-        return table(named);
+        return table(rows);
     }
     if !context.globals.json {
-        return Ok(Answer::List(named.map(|(name, nsid)| ListRow { name, nsid, entry: None }).collect()));
+        return Ok(Answer::List(rows.map(|(name, nsid)| ListRow { name, nsid, entry: None }).collect()));
     }
-    let mut rows = Vec::new();
-    for (name, nsid) in named {
+    let mut looked_at = Vec::new();
+    for (name, nsid) in rows {
         // A name that went meanwhile is not listed.
-        rows.extend(Entry::look(name)?.map(|entry| ListRow { name: entry.name, nsid, entry: Some(entry.state) }));
+        looked_at.extend(Entry::look(name)?.map(|entry| ListRow { name: entry.name, nsid, entry: Some(entry.state) }));
     }
-    Ok(Answer::List(rows))
+    Ok(Answer::List(looked_at))
 }
 
 fn table(named: impl Iterator<Item = (NsName, Option<u32>)>) -> Result<Answer, Failure> {
-    let population = netns::population()?;
+    let inhabited = netns::inhabited()?;
     let mut rows = Vec::new();
     for (name, nsid) in named {
         let Some(Entry { name, state, .. }) = Entry::look(name)? else { continue };
         let (links, processes) = match state {
-            State::Alive(id) => (count_links(&name), Some(population.get(&id).copied().unwrap_or(0))),
+            State::Alive(id) => (count_links(&name), Some(inhabited.get(&id).map_or(0, Vec::len))),
             _ => (None, None),
         };
         rows.push(TableRow { name, nsid, state, links, processes });

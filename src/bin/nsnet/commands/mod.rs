@@ -80,7 +80,7 @@ pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
     let mut context = Context { globals: cli.globals, notes };
     refuse_misplaced(&context.globals, &cli.verb)?;
     match cli.verb {
-        Verb::Add(args) => names::add(args, &mut context),
+        Verb::Add(args) => names::add(&args, &mut context),
         Verb::Del(args) => names::del(args, &mut context),
         Verb::Attach(args) => names::attach(args),
         Verb::Rename(args) => names::rename(args),

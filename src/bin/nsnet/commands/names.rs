@@ -11,7 +11,7 @@ use crate::{
     render::{Answer, Removed},
 };
 
-pub fn add(args: Add, context: &mut Context<'_>) -> Result<Answer, Failure> {
+pub fn add(args: &Add, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let options = CreateOptions::default().if_missing(args.if_missing).lo_up(!args.no_lo);
     let made = netns::create(&args.names, options)?;
     for name in args.names.iter().filter(|name| !made.contains(name)) {

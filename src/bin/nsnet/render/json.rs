@@ -7,6 +7,7 @@ use std::{
 
 use nsnet::{
     Link, NsName, NsRef,
+    inspect::Peer,
     netlink::link::Lower,
     netns::{Change, Hold, Holder, NsidPeer, Outcome, Resident, State},
 };
@@ -67,7 +68,9 @@ fn one_line(out: &mut impl Write, row: &impl Serialize) -> io::Result<()> {
 /// The bytes of a name in hex, where text cannot hold them.
 fn bytes(name: &NsName) -> Option<String> {
     let bytes = name.as_os_str().as_bytes();
-    std::str::from_utf8(bytes).is_err().then(|| bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    let hex = || bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0xf)]).collect();
+    std::str::from_utf8(bytes).is_err().then(hex)
 }
 
 #[derive(Serialize)]
@@ -238,7 +241,7 @@ impl Veth {
 }
 
 #[derive(Serialize)]
-struct Peer<'a> {
+struct FarEnd<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     link_netns: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -247,10 +250,10 @@ struct Peer<'a> {
     peer_ifname: Option<&'a str>,
 }
 
-impl<'a> Peer<'a> {
-    fn of(row: &'a LinkRow) -> Self {
-        let (link_netns, link_netns_bytes) = row.link_netns.as_ref().map(written).unzip();
-        Self { link_netns, link_netns_bytes: link_netns_bytes.flatten(), peer_ifname: row.peer_ifname.as_deref() }
+impl<'a> FarEnd<'a> {
+    fn of(peer: &'a Peer) -> Self {
+        let (link_netns, link_netns_bytes) = peer.netns.as_ref().map(written).unzip();
+        Self { link_netns, link_netns_bytes: link_netns_bytes.flatten(), peer_ifname: peer.ifname.as_deref() }
     }
 }
 
@@ -259,12 +262,12 @@ struct FullLink<'a> {
     #[serde(flatten)]
     link: &'a Link,
     #[serde(flatten)]
-    peer: Peer<'a>,
+    peer: FarEnd<'a>,
 }
 
 impl<'a> FullLink<'a> {
     fn of(row: &'a LinkRow) -> Self {
-        Self { link: &row.link, peer: Peer::of(row) }
+        Self { link: &row.link, peer: FarEnd::of(&row.peer) }
     }
 }
 
@@ -278,7 +281,7 @@ struct BriefLink<'a> {
     address: Option<&'a str>,
     flags: &'a [String],
     #[serde(flatten)]
-    peer: Peer<'a>,
+    peer: FarEnd<'a>,
 }
 
 impl<'a> BriefLink<'a> {
@@ -290,7 +293,7 @@ impl<'a> BriefLink<'a> {
             operstate: link.operstate,
             address: link.address.as_deref(),
             flags: &link.flags,
-            peer: Peer::of(row),
+            peer: FarEnd::of(&row.peer),
         }
     }
 }

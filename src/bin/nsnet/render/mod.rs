@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use nsnet::{
     Error, IfAddr, IfName, Link, NsName, NsRef,
+    inspect::Peer,
     netlink::veth::VethMade,
     netns::{Change, NsidPeer, Outcome, Resident, State},
 };
@@ -67,9 +68,7 @@ pub struct TableRow {
 
 pub struct LinkRow {
     pub link: Link,
-    /// The namespace of the other end, where it can be named.
-    pub link_netns: Option<NsRef>,
-    pub peer_ifname: Option<String>,
+    pub peer: Peer,
 }
 
 pub struct VethRow {

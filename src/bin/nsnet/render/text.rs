@@ -8,6 +8,7 @@ use std::{
 
 use nsnet::{
     NsName, NsRef,
+    name::escaped,
     netlink::link::Lower,
     netns::{Change, NsidPeer, State},
 };
@@ -58,14 +59,7 @@ fn shown(style: Style, text: &OsStr) -> Vec<u8> {
     if !style.escape {
         return text.as_bytes().to_vec();
     }
-    let mut escaped = String::new();
-    for chunk in text.as_bytes().utf8_chunks() {
-        for c in chunk.valid().chars() {
-            if c.is_control() { escaped.extend(c.escape_default()) } else { escaped.push(c) }
-        }
-        chunk.invalid().iter().for_each(|byte| escaped.push_str(&format!("\\x{byte:02x}")));
-    }
-    escaped.into_bytes()
+    escaped(text.as_bytes()).into_bytes()
 }
 
 fn lossy(style: Style, text: &str) -> String {
@@ -158,11 +152,10 @@ fn table_row(
 fn name_and_lower(style: Style, row: &LinkRow) -> String {
     let name = lossy(style, &row.link.name);
     match &row.link.lower {
-        None => name,
         Some(Lower::Elsewhere(index)) => format!("{name}@if{index}"),
         Some(Lower::Here(None)) => format!("{name}@NONE"),
         Some(Lower::Here(Some(lower))) => format!("{name}@{}", lossy(style, lower)),
-        Some(_) => name,
+        _ => name,
     }
 }
 
@@ -187,7 +180,7 @@ fn link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
     if let Some(broadcast) = &link.broadcast {
         write!(out, " {} {broadcast}", if link.point_to_point { "peer" } else { "brd" })?;
     }
-    match (link.lower_nsid, &row.link_netns) {
+    match (link.lower_nsid, &row.peer.netns) {
         (Some(_), Some(NsRef::Name(name))) => {
             out.write_all(b" link-netns ")?;
             out.write_all(&shown(style, name.as_os_str()))?;

@@ -1,0 +1,1 @@
+//! The same words to `ip netns` and to nsnet leave the same state behind.

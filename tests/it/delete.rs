@@ -1,0 +1,1 @@
+//! del: what goes, what stays, what is waited for.

@@ -1,0 +1,19 @@
+//! Everything that needs a kernel: the built binary and the library, in worlds of their own.
+//!
+//! Run through `scripts/in-userns`, as `cargo test` does; no root needed.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+mod cli;
+mod compat;
+mod delete;
+mod exec;
+mod library;
+mod link;
+mod monitor;
+mod names;
+mod processes;
+mod races;
+mod rooms;
+mod veth;

@@ -1,0 +1,1 @@
+//! monitor: names as they come and go.

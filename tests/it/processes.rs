@@ -1,0 +1,1 @@
+//! identify, pids, list-id and set.

@@ -1,0 +1,1 @@
+//! Many at once, and killed at any point.

@@ -1,0 +1,97 @@
+//! The walls between the rooms of ARCHITECTURE.md, as far as text can tell.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A word, and the only files below `src` that may use it.
+const WALLS: &[(&str, &[&str])] = &[
+    ("rtnetlink", &["netlink/"]),
+    ("netlink_packet", &["netlink/"]),
+    ("netlink_sys", &["netlink/"]),
+    ("tokio", &["netlink/", "bin/"]),
+    ("libc::", &["sys/", "error.rs", "netlink/", "netns/"]),
+    ("unsafe ", &["sys/"]),
+    ("clap", &["bin/nsnet/"]),
+    ("serde_json", &["bin/nsnet/render/", "bin/nsnet/report.rs"]),
+    ("println!", &[]),
+    ("eprintln!", &[]),
+    ("print!", &[]),
+    ("process::exit", &[]),
+    ("thread::sleep", &[]),
+    ("Command::new", &["bin/nsnet/commands/exec.rs"]),
+    ("std::env", &["bin/nsnet/"]),
+    ("io::stdout", &["bin/nsnet/main.rs"]),
+    ("io::stderr", &["bin/nsnet/main.rs", "bin/nsnet/report.rs"]),
+];
+
+/// Rooms of the library, and the other rooms that each may use.
+const DEPENDS: &[(&str, &[&str])] = &[
+    ("name.rs", &["error"]),
+    ("addr.rs", &["error", "name"]),
+    ("error.rs", &[]),
+    ("sys/", &[]),
+    ("netns/", &["error", "name", "netlink", "sys"]),
+    ("netlink/", &["error", "name", "addr", "netns"]),
+    ("inspect/", &["error", "name", "netlink", "netns"]),
+    ("exec/", &["error", "name", "netns", "sys"]),
+];
+
+fn source_files(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { source_files(&path) } else { vec![path] }).collect()
+}
+
+/// Paths below `src`, and the code of each without comments and its unit tests.
+fn sources() -> Vec<(String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let read = |path: PathBuf| {
+        let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        (name, lines.collect::<Vec<_>>().join("\n"))
+    };
+    source_files(&root).into_iter().map(read).collect()
+}
+
+#[test]
+fn each_dependency_stays_in_its_room() {
+    let mut through = Vec::new();
+    for (file, code) in sources() {
+        for (word, rooms) in WALLS {
+            let allowed = rooms.iter().any(|room| file.starts_with(room));
+            if !allowed && code.contains(word) {
+                through.push(format!("{file}: {word}"));
+            }
+        }
+    }
+    assert!(through.is_empty(), "{through:#?}");
+}
+
+#[test]
+fn rooms_use_only_the_rooms_below_them() {
+    let mut through = Vec::new();
+    for (file, code) in sources() {
+        let Some((_, may_use)) = DEPENDS.iter().find(|(room, _)| file.starts_with(room)) else { continue };
+        let own = file.split('/').next().unwrap().trim_end_matches(".rs");
+        for room in ["error", "name", "addr", "sys", "netns", "netlink", "exec", "inspect"] {
+            let uses = [format!("crate::{room}"), format!("\n    {room}::")].iter().any(|path| code.contains(path));
+            if uses && room != own && !may_use.contains(&room) {
+                through.push(format!("{file}: {room}"));
+            }
+        }
+    }
+    assert!(through.is_empty(), "{through:#?}");
+}
+
+#[test]
+fn every_test_file_is_part_of_the_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    let main = fs::read_to_string(root.join("main.rs")).unwrap();
+    for file in source_files(&root) {
+        let name = file.file_stem().unwrap().to_str().unwrap();
+        assert!(name == "main" || main.contains(&format!("mod {name};")), "{name} is not in main.rs");
+    }
+}

@@ -1,0 +1,1 @@
+//! veth: a pair in one line, or nothing.
