@@ -199,8 +199,7 @@ fn netns_verb(typed: &OsStr) -> Option<&'static str> {
 
 /// A prefix is taken where ip takes it, unless it also fits a verb that ip lacks.
 fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
-    let whole = |&word: &&str| typed == word;
-    if OWN_VERBS.iter().any(|word| whole(&word)) {
+    if OWN_VERBS.iter().any(|&word| typed == word) {
         return Ok(typed.into());
     }
     let Some(netns) = netns_verb(typed) else { return Ok(typed.into()) };

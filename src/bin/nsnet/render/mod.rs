@@ -151,10 +151,10 @@ fn write_changes(
         let change = change?;
         let mut line = Vec::new();
         if format.json {
-            json::change(&mut line, &change)?
+            json::change(&mut line, &change)?;
         } else {
-            text::change(&mut line, style, &change)?
-        };
+            text::change(&mut line, style, &change)?;
+        }
         out.write_all(&line)?;
         // Whoever waits for a name waits for this line.
         out.flush()?;
@@ -173,10 +173,10 @@ fn write_runs(
         match run {
             Run::Starts(name) => {
                 if format.json {
-                    json::run(out, &name)?
+                    json::run(out, &name)?;
                 } else {
-                    text::run(out, style, &name)?
-                };
+                    text::run(out, style, &name)?;
+                }
                 out.flush()?;
             }
             Run::Ended(code) => failed |= code? != 0,
