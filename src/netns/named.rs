@@ -1,6 +1,8 @@
 //! Names: make, attach, open, rename, list and clear away.
 
-use std::{collections::BTreeSet, fs, io, num::NonZero, thread};
+use std::{collections::BTreeSet, fs, io, thread};
+
+use rustix::thread::sched_getaffinity;
 
 use super::{
     Netns, RUN_DIR,
@@ -239,7 +241,8 @@ fn make_all(names: &[&NsName], lo_up: bool) -> Result<()> {
 /// Makes namespaces on as many threads as there are processors: most of the time is the kernel's.
 fn make_many(names: &[&NsName], lo_up: bool) -> Result<Vec<Netns>> {
     let make = |names: &[&NsName]| names.iter().map(|name| Netns::make_here(name, lo_up)).collect::<Result<Vec<_>>>();
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
+    // The standard library would read files of cgroups for it.
+    let workers = sched_getaffinity(None).map_or(1, |set| set.count() as usize).max(1);
     let shares = names.chunks(names.len().div_ceil(workers).max(1));
     thread::scope(|scope| {
         let started = shares.map(|share| thread::Builder::new().spawn_scoped(scope, move || make(share)));

@@ -1,9 +1,10 @@
 //! The command line: every option and every word of help, once.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
+use crate::words::Words;
 use clap::{
-    Args, Parser, Subcommand, ValueEnum,
+    Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
 use nsnet::{Device, End, Mac, NsName, NsRef, exec::User, netns::Nsid};
@@ -24,6 +25,9 @@ fn device() -> impl TypedValueParser<Value = Device> {
     OsStringValueParser::new().try_map(Device::new)
 }
 
+/// The widest lines of help, in columns.
+const WIDTH: usize = 100;
+
 /// Network namespaces: make, wire, enter, watch and delete them.
 ///
 /// NS is a name in /run/netns, an absolute path of a namespace file, pid:N for the namespace of a
@@ -32,12 +36,35 @@ fn device() -> impl TypedValueParser<Value = Device> {
 /// All words and options of 'ip netns' are understood, with ip's abbreviations; a leading word
 /// 'netns' is skipped.
 #[derive(Debug, Parser)]
-#[command(name = "nsnet", version, disable_help_subcommand = true, infer_subcommands = false, max_term_width = 100)]
+#[command(name = "nsnet", version, disable_help_subcommand = true, max_term_width = WIDTH)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Cli {
+    /// Reads what `words` made of the command line.
+    pub fn read(words: &Words) -> Result<Self, clap::Error> {
+        let argv = std::iter::once("nsnet".as_ref()).chain(words.argv.iter().map(OsString::as_os_str));
+        let matches = parser_of(&words.verb).try_get_matches_from(argv)?;
+        Self::from_arg_matches(&matches)
+    }
+}
+
+/// A parser that knows one verb. Making those of all others ready would take most of the time of a
+/// short command.
+fn parser_of(verb: &OsStr) -> clap::Command {
+    let all = Verb::augment_subcommands(clap::Command::new("nsnet"));
+    let Some(one) = verb.to_str().and_then(|verb| all.find_subcommand(verb)).cloned() else {
+        return Cli::command();
+    };
+    // The process is about to do something, then to end.
+    std::mem::forget(all);
+    let bare =
+        clap::Command::new("nsnet").disable_help_subcommand(true).subcommand_required(true).max_term_width(WIDTH);
+    Globals::augment_args(bare).subcommand(one)
 }
 
 #[derive(Debug, Clone, Args)]
@@ -334,6 +361,16 @@ mod tests {
 
     #[test]
     fn the_definitions_are_consistent() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_parser_of_one_verb_says_the_same_as_that_of_all() {
+        for verb in Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()) {
+            let help = |command: clap::Command| {
+                command.try_get_matches_from(["nsnet", &verb, "--help"]).unwrap_err().to_string()
+            };
+            assert_eq!(help(parser_of(verb.as_ref())), help(Cli::command()), "{verb}");
+        }
     }
 }

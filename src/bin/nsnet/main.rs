@@ -12,8 +12,6 @@ use std::{
     process::ExitCode,
 };
 
-use clap::Parser;
-
 use args::{Cli, Color, Globals};
 use commands::Failure;
 use render::{Format, Style};
@@ -23,7 +21,7 @@ fn main() -> ExitCode {
         Ok(words) => words,
         Err(misuse) => return report::misuse(&misuse.0, asks_for_json()),
     };
-    let cli = match Cli::try_parse_from(std::iter::once("nsnet".into()).chain(words.argv)) {
+    let cli = match Cli::read(&words) {
         Ok(cli) => cli,
         Err(e) => return report::usage(&e, words.json),
     };

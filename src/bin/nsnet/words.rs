@@ -12,6 +12,8 @@ use std::{
 pub struct Words {
     /// For clap, without the name of the program.
     pub argv: Vec<OsString>,
+    /// The verb among them; empty where an option asks for help or the version before it.
+    pub verb: OsString,
     /// Whether JSON was asked for, so that even a usage error can be JSON.
     pub json: bool,
 }
@@ -121,9 +123,10 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     let (verb, rest) = verb_of(&rest)?;
     let json = out.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), rest);
     let all = out.iter().any(|word| word == "--all");
+    let answered_before = out.iter().any(|word| word == "--help" || word == "--version");
     out.push(verb.clone());
     out.extend(arguments(&verb, rest, all));
-    Ok(Words { argv: out, json })
+    Ok(Words { argv: out, verb: if answered_before { OsString::new() } else { verb }, json })
 }
 
 fn is_option(word: &OsStr) -> bool {
