@@ -72,8 +72,9 @@ fn can_set_group() -> bool {
 
 /// The outermost mounts below `/sys`: cgroups, bpf, tracing and the like.
 fn mounts_below_sys() -> Result<BTreeSet<PathBuf>> {
-    let mounts = mountinfo::of_this_thread().map_err(|e| Error::os("read", "'/proc/thread-self/mountinfo'", e))?;
-    let mut points: Vec<_> = mounts.into_iter().map(|mount| mount.point).filter(|point| is_below_sys(point)).collect();
+    let failed = |e| Error::os("read", "'/proc/thread-self/mountinfo'", e);
+    let mounts = mountinfo::of_this_thread_below(SYS).map_err(failed)?;
+    let mut points: Vec<_> = mounts.into_iter().map(|mount| mount.point).collect();
     points.sort_unstable();
     let mut outermost: BTreeSet<PathBuf> = BTreeSet::new();
     for point in points {
@@ -82,10 +83,6 @@ fn mounts_below_sys() -> Result<BTreeSet<PathBuf>> {
         }
     }
     Ok(outermost)
-}
-
-fn is_below_sys(point: &Path) -> bool {
-    point.starts_with(SYS) && point != Path::new(SYS)
 }
 
 /// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
@@ -136,16 +133,4 @@ fn not_bound(from: &Path, over: &Path, errno: Errno) -> Error {
     let (from, shown) = (quoted(from.as_os_str()), quoted(over.as_os_str()));
     let error = Error::os("bind", format!("{from} over {shown}"), errno);
     if over.exists() { error } else { error.because(format!("{shown} must exist for that")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_what_is_below_sys_is_kept() {
-        assert!(is_below_sys(Path::new("/sys/fs/cgroup")));
-        assert!(!is_below_sys(Path::new("/sys")));
-        assert!(!is_below_sys(Path::new("/system")));
-    }
 }

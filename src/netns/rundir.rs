@@ -164,8 +164,8 @@ fn refuse_where_names_would_be_born_dead() -> Result<()> {
         // A pid namespace without /proc: it cannot be told.
         return Ok(());
     };
-    let covering = covering_mount().map_err(|e| Error::os("look at the mount of", format!("'{RUN_DIR}'"), e))?;
-    match covering.and_then(|ours| born_dead(&ours, &theirs)) {
+    let verdict = compare_with(&theirs).map_err(|e| Error::os("look at the mount of", format!("'{RUN_DIR}'"), e))?;
+    match verdict {
         None => Ok(()),
         Some(reason) => Err(Error::of_kind(
             ErrorKind::Unsupported,
@@ -178,9 +178,15 @@ fn refuse_where_names_would_be_born_dead() -> Result<()> {
     }
 }
 
-fn covering_mount() -> io::Result<Option<Mount>> {
+fn compare_with(theirs: &[Mount]) -> io::Result<Option<&'static str>> {
     let dir = rustix::fs::statx(CWD, RUN_DIR, rustix::fs::AtFlags::empty(), StatxFlags::MNT_ID)?;
-    Ok(mountinfo::of_this_thread()?.into_iter().find(|mount| mount.id == dir.stx_mnt_id))
+    let device = format!("{}:{}", dir.stx_dev_major, dir.stx_dev_minor);
+    if theirs.iter().all(|mount| mount.device != device) {
+        // A /run of its own. Our own mounts, of which there is one for each name, need not be read.
+        return Ok(None);
+    }
+    let covering = mountinfo::of_this_thread()?.into_iter().find(|mount| mount.id == dir.stx_mnt_id);
+    Ok(covering.and_then(|ours| born_dead(&ours, theirs)))
 }
 
 fn born_dead(ours: &Mount, theirs: &[Mount]) -> Option<&'static str> {

@@ -28,6 +28,19 @@ pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = Mount> {
     text.split(|&b| b == b'\n').filter_map(parse_line)
 }
 
+/// The mounts of the calling thread whose points lie below a directory. The others, of which there
+/// can be thousands, are only skipped over.
+pub(crate) fn of_this_thread_below(dir: &str) -> std::io::Result<Vec<Mount>> {
+    let text = std::fs::read("/proc/thread-self/mountinfo")?;
+    Ok(lines_below(&text, dir).filter_map(parse_line).collect())
+}
+
+fn lines_below<'a>(text: &'a [u8], dir: &str) -> impl Iterator<Item = &'a [u8]> {
+    let point = |line: &'a [u8]| line.split(|&b| b == b' ').nth(4);
+    let below = move |point: &[u8]| point.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+    text.split(|&b| b == b'\n').filter(move |line| point(line).is_some_and(below))
+}
+
 /// The mounts of the calling thread.
 pub(crate) fn of_this_thread() -> std::io::Result<Vec<Mount>> {
     of(Path::new("/proc/thread-self/mountinfo"))
@@ -101,6 +114,13 @@ mod tests {
                 fs_type: "nsfs".into(),
             })
         );
+    }
+
+    #[test]
+    fn only_lines_below_a_directory_are_looked_at() {
+        let text = b"1 2 0:1 / /sys rw - sysfs s rw\n3 1 0:2 / /sys/fs/cgroup rw - tmpfs t rw\n4 2 0:3 / /system/x rw - tmpfs t rw";
+        let points: Vec<_> = lines_below(text, "/sys").filter_map(parse_line).map(|mount| mount.point).collect();
+        assert_eq!(points, [Path::new("/sys/fs/cgroup")]);
     }
 
     #[test]

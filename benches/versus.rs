@@ -1,0 +1,296 @@
+//! nsnet beside ip, nsenter and a C program: whole processes, from start to end.
+//!
+//! All variants of a row take turns in one run, so that only ratios are compared. `scripts/bench` runs
+//! this in a world of its own; the tools it needs are found there. Prints a table, and one JSON
+//! line with all raw times to the file that `NSNET_BENCH_RAW` names.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::{
+    env,
+    fmt::Write as _,
+    fs,
+    io::Write,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+/// One way to do the work of a row.
+struct Variant {
+    name: &'static str,
+    /// A shell line that is timed by itself, without the shell.
+    steps: Vec<Vec<String>>,
+}
+
+/// A piece of work, and the ways to do it; the first one is nsnet's.
+struct Row {
+    name: String,
+    /// The most that nsnet may take, as a part of each of the other variants.
+    aims: Vec<f64>,
+    before: String,
+    after: String,
+    variants: Vec<Variant>,
+}
+
+fn main() {
+    let rounds: usize = env::var("NSNET_BENCH_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap());
+    let filter = env::args().skip(1).find(|word| !word.starts_with('-'));
+    let mut table = Table::new();
+    for row in rows().into_iter().filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
+    {
+        // The slow ones need fewer rounds to be as sure.
+        let slow = row.before.contains("seq") || row.name.contains("200");
+        let times = measure(&row, if slow { rounds.min(20) } else { rounds });
+        table.add(&row, &times);
+        shell("nsnet -q --all del; rm -f /run/ids");
+    }
+    println!("{}", table.text);
+    growth(rounds.min(20));
+    memory();
+}
+
+fn nsnet() -> &'static str {
+    env!("CARGO_BIN_EXE_nsnet")
+}
+
+fn words(line: &str) -> Vec<String> {
+    line.split_ascii_whitespace().map(|word| if word == "nsnet" { nsnet().into() } else { word.into() }).collect()
+}
+
+fn variant(name: &'static str, lines: &[&str]) -> Variant {
+    Variant { name, steps: lines.iter().map(|line| words(line)).collect() }
+}
+
+fn row(name: &str, before: &str, after: &str, aims: &[f64], variants: Vec<Variant>) -> Row {
+    Row { name: name.into(), aims: aims.to_vec(), before: before.into(), after: after.into(), variants }
+}
+
+fn rows() -> Vec<Row> {
+    let many: String = (1..=200).fold(String::new(), |mut line, i| {
+        write!(line, " b{i}").unwrap();
+        line
+    });
+    let all_gone = "nsnet -q --all del";
+    let three_thousand = "seq 3000 | sed 's/^/n/' | xargs nsnet add --if-missing --no-lo";
+    vec![
+        row(
+            "add",
+            "",
+            "nsnet del x",
+            &[0.7],
+            vec![variant("nsnet add", &["nsnet add x"]), variant("ip", &["ip netns add x"])],
+        ),
+        row(
+            "add --no-lo",
+            "",
+            "nsnet del x",
+            &[0.7],
+            vec![variant("nsnet add --no-lo", &["nsnet add --no-lo x"]), variant("ip", &["ip netns add x"])],
+        ),
+        row(
+            "del --no-wait",
+            "nsnet add x",
+            "",
+            &[0.7],
+            vec![variant("nsnet del --no-wait", &["nsnet del --no-wait x"]), variant("ip", &["ip netns del x"])],
+        ),
+        row(
+            "add of 200 names",
+            "",
+            all_gone,
+            &[1.15],
+            vec![variant("nsnet add", &[&format!("nsnet add{many}")]), variant("C loop", &["add_floor 200 b"])],
+        ),
+        row(
+            "exec",
+            "nsnet add --if-missing x",
+            "",
+            &[1.1, 0.75],
+            vec![
+                variant("nsnet exec", &["nsnet exec x true"]),
+                variant("nsenter --net", &["nsenter --net=/run/netns/x true"]),
+                variant("ip netns exec", &["ip netns exec x true"]),
+            ],
+        ),
+        row(
+            "exec --bare",
+            "nsnet add --if-missing x",
+            "",
+            &[1.0, 0.75],
+            vec![
+                variant("nsnet exec --bare", &["nsnet exec --bare x true"]),
+                variant("nsenter --net", &["nsenter --net=/run/netns/x true"]),
+                variant("ip netns exec", &["ip netns exec x true"]),
+            ],
+        ),
+        row(
+            "veth",
+            "nsnet add x",
+            "nsnet del x",
+            &[0.2, 0.3],
+            vec![
+                variant("nsnet veth", &["nsnet veth v0=10.0.0.1/24 x:v1=10.0.0.2/24"]),
+                variant(
+                    "six ip, with a move",
+                    &[
+                        "ip link add v0 type veth peer name v1",
+                        "ip link set v1 netns x",
+                        "ip addr add 10.0.0.1/24 dev v0",
+                        "ip -n x addr add 10.0.0.2/24 dev v1",
+                        "ip link set v0 up",
+                        "ip -n x link set v1 up",
+                    ],
+                ),
+                variant(
+                    "five ip, without",
+                    &[
+                        "ip link add v0 type veth peer name v1 netns x",
+                        "ip addr add 10.0.0.1/24 dev v0",
+                        "ip -n x addr add 10.0.0.2/24 dev v1",
+                        "ip link set v0 up",
+                        "ip -n x link set v1 up",
+                    ],
+                ),
+            ],
+        ),
+        row(
+            "list of 3,000",
+            three_thousand,
+            "",
+            &[0.3],
+            vec![variant("nsnet list", &["nsnet list"]), variant("ip", &["ip netns list"])],
+        ),
+        row(
+            "list of 3,000 with ids",
+            &format!(
+                "{three_thousand}; [ -e /run/ids ] || {{ for i in $(seq 3000); do nsnet set n$i auto; done; touch /run/ids; }}"
+            ),
+            "",
+            &[0.6],
+            vec![variant("nsnet list", &["nsnet list"]), variant("ip", &["ip netns list"])],
+        ),
+    ]
+}
+
+/// All variants take turns, each round beginning with another one.
+fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
+    let mut times = vec![Vec::new(); row.variants.len()];
+    for round in 0..rounds + 2 {
+        for turn in 0..row.variants.len() {
+            let at = (round + turn) % row.variants.len();
+            shell(&row.before);
+            let ms = time(&row.variants[at].steps);
+            shell(&row.after);
+            // The first two rounds warm the caches.
+            if round >= 2 {
+                times[at].push(ms);
+            }
+        }
+    }
+    record(row, &times);
+    times
+}
+
+fn shell(script: &str) {
+    if script.is_empty() {
+        return;
+    }
+    let script = script.replace("nsnet", nsnet());
+    let status = Command::new("sh").args(["-euc", &script]).stdout(Stdio::null()).status().unwrap();
+    assert!(status.success(), "{script}");
+}
+
+/// In milliseconds.
+fn time(steps: &[Vec<String>]) -> f64 {
+    let start = Instant::now();
+    for step in steps {
+        let status = Command::new(&step[0]).args(&step[1..]).stdout(Stdio::null()).status().unwrap();
+        assert!(status.success(), "{step:?}");
+    }
+    start.elapsed().as_secs_f64() * 1000.0
+}
+
+fn median(times: &[f64]) -> f64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
+}
+
+struct Table {
+    text: String,
+}
+
+impl Table {
+    fn new() -> Self {
+        Self { text: "| work | nsnet, ms | against | its ms | ratio | aim |\n|---|---|---|---|---|---|\n".into() }
+    }
+
+    fn add(&mut self, row: &Row, times: &[Vec<f64>]) {
+        let ours = median(&times[0]);
+        for ((variant, times), aim) in row.variants.iter().zip(times).skip(1).zip(&row.aims) {
+            let theirs = median(times);
+            let ratio = ours / theirs;
+            let verdict = if ratio <= *aim { "" } else { " **missed**" };
+            writeln!(
+                self.text,
+                "| {} | {ours:.2} | {} | {theirs:.2} | {ratio:.2} | ≤ {aim}{verdict} |",
+                row.name, variant.name
+            )
+            .unwrap();
+        }
+    }
+}
+
+fn record(row: &Row, times: &[Vec<f64>]) {
+    let Some(path) = env::var_os("NSNET_BENCH_RAW") else { return };
+    let variants: Vec<_> = row
+        .variants
+        .iter()
+        .zip(times)
+        .map(|(variant, times)| serde_json::json!({ "variant": variant.name, "ms": times }))
+        .collect();
+    let line = serde_json::json!({ "work": row.name, "variants": variants });
+    let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
+    writeln!(file, "{line}").unwrap();
+}
+
+/// What each verb costs with many names, beside ip: medians in ms.
+fn growth(rounds: usize) {
+    let verbs = [
+        ("add", "", "nsnet add x", "ip netns add x", "nsnet -q del x"),
+        ("del --no-wait", "nsnet add x", "nsnet del --no-wait x", "ip netns del x", ""),
+        ("list", "", "nsnet list", "ip netns list", ""),
+        ("exec", "", "nsnet exec n1 true", "ip netns exec n1 true", ""),
+        ("exec --bare", "", "nsnet exec --bare n1 true", "nsenter --net=/run/netns/n1 true", ""),
+    ];
+    println!("| names | verb | nsnet, ms | ip (nsenter for --bare), ms |\n|---|---|---|---|");
+    for names in [10, 300, 3000] {
+        shell(&format!("seq {names} | sed 's/^/n/' | xargs nsnet add --if-missing --no-lo"));
+        for (verb, before, ours, theirs, after) in verbs {
+            let work = row(
+                &format!("{verb} among {names}"),
+                before,
+                after,
+                &[],
+                vec![variant("nsnet", &[ours]), variant("other", &[theirs])],
+            );
+            let times = measure(&work, rounds);
+            println!("| {names} | {verb} | {:.2} | {:.2} |", median(&times[0]), median(&times[1]));
+        }
+    }
+    println!();
+}
+
+/// Peak memory, with 3,000 names there.
+fn memory() {
+    println!("| peak memory, KiB | nsnet | ip |\n|---|---|---|");
+    for (verb, ours, theirs) in [("list of 3,000", "list", "netns list"), ("add", "add m1", "netns add m2")] {
+        println!("| {verb} | {} | {} |", peak(&format!("{} {ours}", nsnet())), peak(&format!("ip {theirs}")));
+    }
+    shell("nsnet -q --all del");
+}
+
+fn peak(line: &str) -> u64 {
+    let words = words(line);
+    let out = Command::new("time").args(["-f", "%M"]).args(words).stdout(Stdio::null()).output().unwrap();
+    String::from_utf8_lossy(&out.stderr).trim().parse().unwrap()
+}
