@@ -69,6 +69,7 @@ impl CreateOptions {
 /// ```
 pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
     refuse_duplicates(names)?;
+    names.iter().try_for_each(refuse_unreachable)?;
     let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
@@ -92,6 +93,7 @@ pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
 ///
 /// As [`create`].
 pub fn attach(name: &NsName, ns: &Netns) -> Result<()> {
+    refuse_unreachable(name)?;
     let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
@@ -108,6 +110,7 @@ pub fn rename(old: &NsName, new: &NsName) -> Result<()> {
     if old == new {
         return Err(Error::invalid("rename", old, "both names are the same"));
     }
+    refuse_unreachable(new)?;
     let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
@@ -211,9 +214,16 @@ fn refuse_duplicates(names: &[NsName]) -> Result<()> {
     }
 }
 
+/// Nobody could reach such a name: wherever one may be written, it means the process.
+fn refuse_unreachable(name: &NsName) -> Result<()> {
+    if name.reads_as_pid() {
+        return Err(Error::invalid("add", name, "'pid:N' always means the process N"));
+    }
+    Ok(())
+}
+
 fn refuse_taken(name: &NsName, found: &Found) -> Result<()> {
     match found {
-        _ if name.reads_as_pid() => Err(Error::invalid("add", name, "'pid:N' always means the process N")),
         Found::Nothing | Found::Dead => Ok(()),
         Found::Alive { .. } => Err(Error::of_kind(ErrorKind::Exists, "add", name, "a namespace of this name exists")),
         Found::Foreign(reason) => {
