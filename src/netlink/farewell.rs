@@ -164,6 +164,7 @@ impl Farewell {
 
     /// Waits no longer for a namespace, nor for the ends that would go with it.
     pub(crate) fn forget(&mut self, id: NetnsId) {
+        self.watched.remove(&id);
         self.alive.retain(|_, alive| *alive != id);
         for place in &mut self.places {
             place.ends.retain(|_, owner| *owner != id);
@@ -181,7 +182,7 @@ impl Farewell {
         self.alive.values().chain(owners).copied().collect()
     }
 
-    /// All that were watched.
+    /// All that were watched, and not forgotten.
     pub(crate) fn watched(&self) -> BTreeSet<NetnsId> {
         self.watched.clone()
     }

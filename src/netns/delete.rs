@@ -42,7 +42,7 @@ pub struct Deletion {
 pub enum Outcome {
     /// The namespace is gone, and so are the veth ends elsewhere whose peers were in it.
     Gone,
-    /// Only a name went: it was dead, or a symlink.
+    /// Only a name went: it was dead, a symlink, or one of several names of a namespace.
     NameOnly,
     /// The namespace lives on, held by these.
     Held(Vec<Holder>),
@@ -120,11 +120,16 @@ fn remove_all(names: &[NsName], wait: bool) -> (Vec<Result<Removed>>, Option<Far
     (removed, farewell)
 }
 
-fn remove_one(name: &NsName, farewell: Option<&mut Farewell>) -> Result<Removed> {
+fn remove_one(name: &NsName, mut farewell: Option<&mut Farewell>) -> Result<Removed> {
     match look(name)? {
         Found::Alive { ns, symlink: false } => {
-            let watched = farewell.map(|farewell| farewell.watch(&ns));
-            remove_name(name, &ns)?;
+            let watched = farewell.as_deref_mut().map(|farewell| farewell.watch(&ns));
+            if let Err(e) = remove_name(name, &ns) {
+                if let Some(farewell) = farewell {
+                    farewell.forget(ns.id());
+                }
+                return Err(e);
+            }
             Ok(match watched {
                 None => Removed::Done(Outcome::NotAwaited),
                 Some(Ok(())) => Removed::Watched(ns.id()),

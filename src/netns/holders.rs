@@ -3,13 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs, io,
-    os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
 
 use super::{
     NetnsId,
-    procs::{Process, processes},
+    procs::{Process, numbers, processes},
 };
 use crate::sys::mountinfo;
 
@@ -39,45 +38,40 @@ pub enum Hold {
     Mount(PathBuf),
 }
 
-/// Finds who holds each of these namespaces, as far as can be seen. This process is left out.
+/// Finds who holds each of these namespaces, as far as can be seen. This process comes last.
 ///
 /// A socket keeps its namespace alive too, and shows nowhere.
 #[must_use]
 pub fn holders(ids: &BTreeSet<NetnsId>) -> Vec<(NetnsId, Holder)> {
-    let by_inode: BTreeMap<String, NetnsId> = ids.iter().map(|id| (id.to_string(), *id)).collect();
+    let by_root: BTreeMap<String, NetnsId> = ids.iter().map(|id| (id.to_string(), *id)).collect();
     let mut mount_namespaces = BTreeSet::new();
     let mut found = Vec::new();
     // Whoever cannot be read, or ended meanwhile, is nobody that can be named.
-    for process in processes().unwrap_or_default() {
-        if process.pid == std::process::id() {
-            continue;
-        }
+    let mut processes = processes().unwrap_or_default();
+    // Of those that see a mount one is named: rather one that stays.
+    processes.sort_by_key(|process| process.pid == std::process::id());
+    for process in processes {
         let lives = process.threads_in(ids).unwrap_or_default();
         let holds = lives.into_iter().map(|(id, thread)| (id, thread.map_or(Hold::Process, Hold::Thread)));
-        let files = open_files(&process, &by_inode).unwrap_or_default();
-        let mounts = mounts(&process, &by_inode, &mut mount_namespaces);
+        let files = open_files(&process, ids).unwrap_or_default();
+        let mounts = mounts(&process, &by_root, &mut mount_namespaces);
         let holder = |(id, hold)| (id, Holder { pid: process.pid, command: process.command(), hold });
         found.extend(holds.chain(files).chain(mounts).map(holder));
     }
     found
 }
 
-fn open_files(process: &Process, by_inode: &BTreeMap<String, NetnsId>) -> io::Result<Vec<(NetnsId, Hold)>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(process.path("fd"))?.filter_map(io::Result::ok) {
-        let target = fs::read_link(entry.path()).unwrap_or_default();
-        let fd = std::str::from_utf8(entry.file_name().as_bytes()).ok().and_then(|fd| fd.parse().ok());
-        if let (Some(id), Some(fd)) = (target.to_str().and_then(|target| by_inode.get(target)), fd) {
-            found.push((*id, Hold::File(fd)));
-        }
-    }
-    Ok(found)
+fn open_files(process: &Process, ids: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Hold)>> {
+    let fds = numbers(process.path("fd"))?.into_iter();
+    // Not by what the link reads: one that was opened by its name has that instead of its inode.
+    let opened = fds.filter_map(|fd| Some((NetnsId::of_path(process.path(&format!("fd/{fd}"))).ok()?, Hold::File(fd))));
+    Ok(opened.filter(|(id, _)| ids.contains(id)).collect())
 }
 
 /// Mounts of a mount namespace that was not looked at before.
 fn mounts(
     process: &Process,
-    by_inode: &BTreeMap<String, NetnsId>,
+    by_root: &BTreeMap<String, NetnsId>,
     seen: &mut BTreeSet<PathBuf>,
 ) -> Vec<(NetnsId, Hold)> {
     let namespace = fs::read_link(process.path("ns/mnt"));
@@ -86,7 +80,7 @@ fn mounts(
     }
     let mounts = mountinfo::of(Path::new(&process.path("mountinfo"))).unwrap_or_default();
     let held = mounts.into_iter().filter_map(|mount| {
-        let id = mount.root.to_str().and_then(|root| by_inode.get(root))?;
+        let id = mount.root.to_str().and_then(|root| by_root.get(root))?;
         Some((*id, Hold::Mount(mount.point)))
     });
     held.collect()

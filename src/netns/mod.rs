@@ -22,7 +22,7 @@ use std::{
 };
 
 use rustix::{
-    fs::{Mode, OFlags},
+    fs::{AtFlags, CWD, Mode, OFlags, StatxFlags, makedev, statx},
     thread::{LinkNameSpaceType, move_into_link_name_space},
 };
 
@@ -63,7 +63,9 @@ impl NetnsId {
     }
 
     fn of_path(path: impl AsRef<Path>) -> io::Result<Self> {
-        std::fs::metadata(path).map(|file| Self::of(&file))
+        // Files that others have open are looked at too: a server that is gone must not be asked.
+        let file = statx(CWD, path.as_ref(), AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
+        Ok(Self { device: makedev(file.stx_dev_major, file.stx_dev_minor), inode: file.stx_ino })
     }
 }
 

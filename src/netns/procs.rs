@@ -136,7 +136,8 @@ impl Process {
     }
 }
 
-fn numbers(dir: PathBuf) -> io::Result<Vec<u32>> {
+/// The files of a directory whose names are numbers.
+pub(super) fn numbers(dir: PathBuf) -> io::Result<Vec<u32>> {
     let entries = fs::read_dir(dir)?.filter_map(io::Result::ok);
     Ok(entries.filter_map(|entry| std::str::from_utf8(entry.file_name().as_bytes()).ok()?.parse().ok()).collect())
 }
