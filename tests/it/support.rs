@@ -233,3 +233,26 @@ pub fn is_real_root() -> bool {
 pub fn json(text: &str) -> serde_json::Value {
     serde_json::from_str(text).unwrap_or_else(|e| panic!("{e}: {text}"))
 }
+
+impl World {
+    /// The lines of mountinfo below the world's own `/run`; what it covers is the machine's.
+    pub fn mounts(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(format!("/proc/{}/mountinfo", self.pid())).unwrap();
+        let field = |line: &str, at| line.split(' ').nth(at).unwrap().to_owned();
+        let run = text.lines().rfind(|line| field(line, 4) == "/run").unwrap();
+        let mut inside = vec![field(run, 0)];
+        let mut mounts = Vec::new();
+        for line in text.lines().filter(|line| *line != run) {
+            if inside.contains(&field(line, 1)) {
+                inside.push(field(line, 0));
+                mounts.push(line.to_owned());
+            }
+        }
+        mounts
+    }
+
+    /// How many namespaces are mounted below `/run`.
+    pub fn namespace_mounts(&self) -> usize {
+        self.mounts().iter().filter(|line| line.contains(" - nsfs ")).count()
+    }
+}
