@@ -1,6 +1,7 @@
 //! A world for each test: namespaces of its own, gone when the test ends, however it ends.
 
 use std::{
+    collections::HashMap,
     ffi::OsStr,
     fmt::Write as _,
     io::{BufRead, BufReader, Read, Write},
@@ -239,16 +240,13 @@ impl World {
     pub fn mounts(&self) -> Vec<String> {
         let text = std::fs::read_to_string(format!("/proc/{}/mountinfo", self.pid())).unwrap();
         let field = |line: &str, at| line.split(' ').nth(at).unwrap().to_owned();
-        let run = text.lines().rfind(|line| field(line, 4) == "/run").unwrap();
-        let mut inside = vec![field(run, 0)];
-        let mut mounts = Vec::new();
-        for line in text.lines().filter(|line| *line != run) {
-            if inside.contains(&field(line, 1)) {
-                inside.push(field(line, 0));
-                mounts.push(line.to_owned());
-            }
-        }
-        mounts
+        let run = field(text.lines().rfind(|line| field(line, 4) == "/run").unwrap(), 0);
+        let parents: HashMap<_, _> = text.lines().map(|line| (field(line, 0), field(line, 1))).collect();
+        let is_below = |line: &&str| {
+            let parent = |id: &String| parents.get(id).filter(|parent| *parent != id).cloned();
+            std::iter::successors(Some(field(line, 1)), parent).any(|id| id == run)
+        };
+        text.lines().filter(is_below).map(str::to_owned).collect()
     }
 
     /// How many namespaces are mounted below `/run`.
