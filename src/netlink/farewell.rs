@@ -92,12 +92,14 @@ impl Farewell {
         let names = if ends.is_empty() { Vec::new() } else { netns::list()? };
         // In parts, because each is held open while it is asked about.
         for part in names.chunks(64) {
-            let others: Vec<_> =
-                part.iter().filter_map(Netns::living).filter(|ns| !self.doomed.contains(&ns.id())).collect();
+            if ends.is_empty() {
+                break;
+            }
+            let others: Vec<_> = part.iter().filter_map(Netns::living).collect();
             let ids = inside.nsids_of(&others).map_err(|e| failed(e.into()))?;
             for (other, id) in others.iter().zip(ids) {
                 let indices = id.ok().flatten().and_then(|id| ends.remove(&id));
-                if indices.is_some() {
+                if indices.is_some() && !self.doomed.contains(&other.id()) {
                     self.place_of(other)?.await_ends(indices, ns);
                 }
             }
