@@ -3,7 +3,8 @@
 
 use std::{
     collections::BTreeSet,
-    fs, io,
+    fs::{self, File},
+    io,
     os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
@@ -31,6 +32,9 @@ const SYS: &str = "/sys";
 pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error)) -> Result<()> {
     let names = rundir::open_shared_mount();
     let below_sys = mounts_below_sys()?;
+    // The mount namespace that is left may have nobody else in it, as in an exec inside an exec; it
+    // would fall apart, and with it the peer group of `names`.
+    let _outside = File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the mount namespace", e))?;
     ns.enter()?;
     sys::unshare_mount().map_err(|e| Error::os("make a mount namespace for", ns, e))?;
     // What is mounted outside is seen inside, and nothing the other way.
