@@ -3,6 +3,7 @@
 use std::{fmt, fs, str::FromStr};
 
 use rustix::{
+    io::Errno,
     process::{Gid, Uid},
     thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
@@ -23,13 +24,23 @@ impl User {
         Self { uid, gid }
     }
 
-    /// Gives up what the caller is, supplementary groups first, for good.
+    /// Gives up what the caller is for good, groups before the privilege to change them.
     pub(super) fn become_it(self) -> Result<()> {
-        let failed = |e| Error::os("become user", self, e);
+        let failed = |e| explained(Error::os("become user", self, e), e);
         let (uid, gid) = (Uid::from_raw(self.uid), Gid::from_raw(self.gid));
-        set_thread_groups(&[]).map_err(failed)?;
         set_thread_res_gid(gid, gid, gid).map_err(failed)?;
+        set_thread_groups(&[]).map_err(failed)?;
         set_thread_res_uid(uid, uid, uid).map_err(failed)
+    }
+}
+
+/// Root of a user namespace has only the ids that were mapped there, and maybe no say over groups.
+fn explained(error: Error, errno: Errno) -> Error {
+    let groups_are_fixed = || fs::read_to_string("/proc/self/setgroups").is_ok_and(|word| word.trim() == "deny");
+    match errno {
+        Errno::INVAL => error.because("the user or the group is not mapped in this user namespace"),
+        Errno::PERM if groups_are_fixed() => error.because("this user namespace does not let groups be given up"),
+        _ => error,
     }
 }
 
