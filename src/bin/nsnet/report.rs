@@ -84,8 +84,8 @@ impl Report {
             }
             Failure::Usage(text) => return misuse(&text, self.json),
             Failure::Work(e) => (e, FAILED),
-            Failure::Exec(ExecError::NotFound(e)) => (e, NOT_FOUND),
-            Failure::Exec(ExecError::NotExecutable(e)) => (e, NOT_EXECUTABLE),
+            Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
+            Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),
             Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
             Failure::Exec(_) => return NOT_PREPARED.into(),
             Failure::Interrupted(signal) => return (128 + signal).into(),
@@ -94,7 +94,17 @@ impl Report {
         code.into()
     }
 
+    /// A program that may not be executed lacks a permission bit; privilege would not help.
+    fn not_run(&self, error: &Error, code: u8) -> ExitCode {
+        self.error_with(error, None);
+        code.into()
+    }
+
     fn error(&self, error: &Error) {
+        self.error_with(error, hint(error));
+    }
+
+    fn error_with(&self, error: &Error, hint: Option<&'static str>) {
         let line = Line {
             error: Some(error.to_string()),
             kind: Some(error.kind().as_str()),
@@ -102,7 +112,7 @@ impl Report {
             subject: Some(error.subject()).filter(|subject| !subject.is_empty()),
             reason: error.reason(),
             errno: error.errno(),
-            hint: hint(error),
+            hint,
             ..EMPTY
         };
         self.line("error", &error.to_string(), line.hint, &line);
