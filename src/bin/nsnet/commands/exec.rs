@@ -3,6 +3,7 @@
 use std::{
     ffi::OsString,
     os::unix::process::ExitStatusExt,
+    path::Path,
     process::{Command, ExitStatus},
 };
 
@@ -68,10 +69,18 @@ fn everywhere(args: &args::Exec, context: &Context<'_>) -> Result<Answer, Failur
 fn run_in(name: &NsName, options: &[OsString], words: &[OsString]) -> std::io::Result<u8> {
     let status = Command::new("/proc/self/exe")
         .args(options)
-        .args(["--".as_ref(), name.as_os_str(), "--".as_ref()])
+        .args(["--".as_ref(), written(name).as_os_str(), "--".as_ref()])
         .args(words)
         .status()?;
     Ok(code(status))
+}
+
+/// What means this name and nothing else: another tool can make one that reads `pid:1`.
+fn written(name: &NsName) -> OsString {
+    match NsRef::new(name.as_os_str()) {
+        Ok(NsRef::Name(_)) => name.as_os_str().to_owned(),
+        _ => Path::new(netns::RUN_DIR).join(name.as_os_str()).into(),
+    }
 }
 
 fn code(status: ExitStatus) -> u8 {
