@@ -25,6 +25,8 @@ pub struct Ran {
     pub err: String,
 }
 
+/// Where an ordinary user may look, too.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PRIVATE: &str = "mount -t tmpfs tmpfs /run";
 /// As systemd leaves it: `/` and `/run` are shared, each with its own peer group.
 const SHARED: &str = "mount --make-rshared /; mount -t tmpfs tmpfs /run; mount --make-shared /run";
@@ -63,7 +65,7 @@ impl World {
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new("nsenter");
         command.args(["--target", &self.pid().to_string(), "--mount", "--net", "--"]).arg(program);
-        command.env("NSNET", nsnet()).env_remove("NO_COLOR").stdin(Stdio::null());
+        command.env("NSNET", nsnet()).env("PATH", PATH).env_remove("NO_COLOR").stdin(Stdio::null());
         command
     }
 
