@@ -1,6 +1,7 @@
 //! Links, addresses and namespace ids: the only room that knows netlink.
 
 mod addr;
+mod codec;
 pub(crate) mod farewell;
 pub mod link;
 pub(crate) mod nsid;
@@ -9,10 +10,11 @@ pub mod veth;
 
 use std::{io, time::Duration};
 
-use futures::{StreamExt, channel::mpsc::UnboundedReceiver};
+use futures::StreamExt;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{AsyncSocket, SocketAddr};
+use netlink_proto::ConnectionHandle;
+use netlink_sys::SocketAddr;
 use rtnetlink::MulticastGroup;
 use rustix::io::Errno;
 
@@ -20,13 +22,10 @@ use crate::{
     error::{Error, Result},
     netns::Netns,
 };
-use raw::{Refusal, Reply};
+use raw::{Heard, Refusal, Reply};
 
 /// An answer that the kernel dropped never comes; everything else comes at once.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a listening connection hears.
-type Heard = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
 
 /// A connection to the kernel's routing tables in one namespace.
 ///
@@ -35,7 +34,7 @@ type Heard = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)
 /// its I/O and time drivers.
 #[derive(Debug, Clone)]
 pub struct Netlink {
-    handle: rtnetlink::Handle,
+    handle: ConnectionHandle<RouteNetlinkMessage>,
 }
 
 impl Netlink {
@@ -56,17 +55,12 @@ impl Netlink {
     /// As [`open`](Self::open), with what changes in the namespace.
     fn listening(ns: &Netns, groups: &[MulticastGroup]) -> Result<(Self, Heard)> {
         let runtime = tokio::runtime::Handle::current();
-        let (mut connection, handle, heard) = ns
+        let (connection, handle, heard) = ns
             .inside(|| {
                 let _inside = runtime.enter();
-                rtnetlink::new_multicast_connection(groups)
+                raw::connect(groups)
             })?
             .map_err(|e| Error::os("open a netlink socket in", ns, e))?;
-        raw::speak_plainly(connection.socket_mut().socket_mut());
-        // Or the error that ends a dump is dropped.
-        connection.set_forward_done(true);
-        // Or an ack cannot be told from the end of the connection.
-        connection.set_forward_ack(true);
         runtime.spawn(connection);
         Ok((Self { handle }, heard))
     }
@@ -114,7 +108,7 @@ impl Netlink {
         let acked = request.header.flags & (NLM_F_ACK | NLM_F_DUMP) != 0;
         let mut objects = Vec::new();
         let mut interrupted = false;
-        let mut replies = self.handle.clone().request(request).map_err(|_| connection_lost())?;
+        let mut replies = self.handle.request(request, SocketAddr::new(0, 0)).map_err(|_| connection_lost())?;
         while let Some(reply) = replies.next().await {
             match Reply::of(reply) {
                 Reply::Object(object) => objects.push(object),

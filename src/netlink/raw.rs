@@ -7,18 +7,21 @@
 
 use std::{io, num::NonZeroI32, os::fd::AsFd, time::Instant};
 
+use futures::channel::mpsc::UnboundedReceiver;
 use netlink_packet_core::{
     DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
-use netlink_sys::{SocketAddr, protocols::NETLINK_ROUTE};
+use netlink_proto::{Connection, ConnectionHandle};
+use netlink_sys::{AsyncSocket, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
 use rtnetlink::MulticastGroup;
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
 };
 
+use super::codec::{self, Codec};
 use crate::error::Error;
 
 /// How often a dump that a change interrupted is asked again before its last answer is an error.
@@ -123,6 +126,23 @@ fn sentence(tlvs: &[u8]) -> Option<String> {
     Some(String::from_utf8_lossy(text).trim_end_matches('.').to_owned())
 }
 
+/// An async connection: the task that drives it, a handle for requests, and what is heard.
+type Connected = (Connection<RouteNetlinkMessage, TokioSocket, Codec>, ConnectionHandle<RouteNetlinkMessage>, Heard);
+
+/// What a listening connection hears.
+pub(super) type Heard = UnboundedReceiver<(NetlinkMessage<RouteNetlinkMessage>, SocketAddr)>;
+
+/// Opens an async connection in the namespace of the calling thread.
+pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
+    let (mut connection, handle, heard): Connected = netlink_proto::new_connection_with_codec(NETLINK_ROUTE)?;
+    prepare(connection.socket_mut().socket_mut(), groups)?;
+    // Or the error that ends a dump is dropped.
+    connection.set_forward_done(true);
+    // Or an ack cannot be told from the end of the connection.
+    connection.set_forward_ack(true);
+    Ok((connection, handle, heard))
+}
+
 /// A blocking rtnetlink socket; it stays in the namespace of the thread that opened it.
 pub(crate) struct Socket {
     socket: netlink_sys::Socket,
@@ -138,18 +158,13 @@ const BATCH: usize = 64;
 impl Socket {
     /// Opens a socket in the namespace of the calling thread.
     pub(crate) fn open() -> io::Result<Self> {
-        Self::bound(0)
+        Self::listening(&[])
     }
 
     /// Opens a socket that hears what changes in the namespace of the calling thread.
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
-        Self::bound(groups.iter().fold(0, |mask, &group| mask | 1 << (group as u32 - 1)))
-    }
-
-    fn bound(groups: u32) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
-        speak_plainly(&socket);
-        socket.bind(&SocketAddr::new(0, groups))?;
+        prepare(&mut socket, groups)?;
         Ok(Self { socket, sequence: 0 })
     }
 
@@ -230,7 +245,7 @@ impl Socket {
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         let (_, sender) = retry(|| self.socket.recv_from(&mut buffer, 0))?;
         match sender.port_number() {
-            0 => split(&buffer).map(|message| message.map(Reply::of)).collect(),
+            0 => Ok(split(&buffer).map(Reply::of).collect()),
             _ => Ok(Vec::new()),
         }
     }
@@ -281,12 +296,15 @@ impl AsFd for Socket {
     }
 }
 
-/// Asks the kernel for its own sentences, without an echo of the request, and for strict checks.
-pub(super) fn speak_plainly(socket: &netlink_sys::Socket) {
+/// Asks the kernel for its own sentences, without an echo of the request, and for strict checks;
+/// then for what changes.
+fn prepare(socket: &mut netlink_sys::Socket, groups: &[MulticastGroup]) -> io::Result<()> {
     // A kernel too old for one of these says so and goes on as before.
     let _ = socket.set_ext_ack(true);
     let _ = socket.set_cap_ack(true);
     let _ = socket.set_netlink_get_strict_chk(true);
+    let mask = groups.iter().fold(0, |mask, &group| mask | 1 << (group as u32 - 1));
+    socket.bind(&SocketAddr::new(0, mask))
 }
 
 fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
@@ -299,14 +317,10 @@ fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequenc
     message.serialize(&mut bytes[start..]);
 }
 
-fn split(mut bytes: &[u8]) -> impl Iterator<Item = io::Result<NetlinkMessage<RouteNetlinkMessage>>> {
+fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> {
     std::iter::from_fn(move || {
-        if bytes.is_empty() {
-            return None;
-        }
-        let message = NetlinkMessage::deserialize(bytes).map_err(io::Error::other);
-        let length = message.as_ref().map_or(bytes.len(), |m| (m.header.length as usize).next_multiple_of(4));
-        bytes = bytes.get(length.max(NLMSG_HEADER_BYTES)..).unwrap_or_default();
+        let (message, length) = codec::next_message(bytes)?;
+        bytes = &bytes[length..];
         Some(message)
     })
 }

@@ -1,0 +1,152 @@
+//! From bytes to messages, and none is lost on the way.
+
+use std::{fmt::Debug, io, num::NonZeroI32};
+
+use bytes::BytesMut;
+use netlink_packet_core::{
+    DefaultNla, Emitable, ErrorMessage, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
+    NetlinkPayload, NetlinkSerializable, NlaBuffer, NlasIterator, ParseableParametrized,
+};
+use netlink_packet_route::{AddressFamily, link::LinkAttribute};
+use netlink_proto::{NetlinkCodec, NetlinkMessageCodec};
+use rustix::io::Errno;
+
+/// `RTM_NEWLINK` and `RTM_DELLINK` of `linux/rtnetlink.h`, and what comes before a link's attributes.
+const RTM_NEWLINK: u16 = 16;
+const RTM_DELLINK: u16 = 17;
+const NETLINK_HEADER_BYTES: usize = 16;
+const LINK_HEADER_BYTES: usize = 16;
+/// Of `linux/if_link.h`: what of a link is other people's text.
+const IFLA_IFNAME: u16 = 3;
+const IFLA_IFALIAS: u16 = 20;
+const IFLA_PROP_LIST: u16 = 52;
+
+/// netlink-proto's codec drops a message that it cannot decode, so that a link is missing from a
+/// list, or an answer never ends. With this one it is made decodable, or the answer is an error.
+pub(super) struct Codec;
+
+impl NetlinkMessageCodec for Codec {
+    fn decode<T: NetlinkDeserializable + Debug>(bytes: &mut BytesMut) -> io::Result<Option<NetlinkMessage<T>>> {
+        let message = next_message(bytes);
+        let _ = bytes.split_to(message.as_ref().map_or(bytes.len(), |(_, length)| *length));
+        Ok(message.map(|(message, _)| message))
+    }
+
+    fn encode<T: NetlinkSerializable + Debug>(message: NetlinkMessage<T>, to: &mut BytesMut) -> io::Result<()> {
+        NetlinkCodec::encode(message, to)
+    }
+}
+
+/// Reads the first message and how long it is; none where there are not even lengths.
+pub(super) fn next_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
+    let length = NetlinkBuffer::new_checked(bytes).ok()?.length() as usize;
+    let message = NetlinkMessage::deserialize(&bytes[..length])
+        .or_else(|_| NetlinkMessage::deserialize(&readable_link(&bytes[..length])))
+        .unwrap_or_else(|_| unreadable(&bytes[..length]));
+    Some((message, length.next_multiple_of(4).min(bytes.len())))
+}
+
+/// The same link with U+FFFD for what is not UTF-8 in its names, and without anything else that
+/// cannot be decoded. Any other message stays as it is.
+fn readable_link(message: &[u8]) -> Vec<u8> {
+    let header = NETLINK_HEADER_BYTES + LINK_HEADER_BYTES;
+    let is_link = NetlinkBuffer::new(message).message_type() == RTM_NEWLINK
+        || NetlinkBuffer::new(message).message_type() == RTM_DELLINK;
+    if !is_link || message.len() < header {
+        return message.to_vec();
+    }
+    let mut readable = message[..header].to_vec();
+    readable.extend(readable_attributes(&message[header..]));
+    let length = u32::try_from(readable.len()).unwrap_or(u32::MAX);
+    NetlinkBuffer::new(&mut readable).set_length(length);
+    readable
+}
+
+fn readable_attributes(attributes: &[u8]) -> Vec<u8> {
+    let text = |nla: &NlaBuffer<&[u8]>| String::from_utf8_lossy(nla.value()).into_owned().into_bytes();
+    let mut readable = Vec::new();
+    for nla in NlasIterator::new(attributes).map_while(Result::ok) {
+        let value = match nla.kind() {
+            _ if LinkAttribute::parse_with_param(&nla, AddressFamily::Unspec).is_ok() => nla.value().to_vec(),
+            IFLA_IFNAME | IFLA_IFALIAS => text(&nla),
+            IFLA_PROP_LIST => {
+                let names = NlasIterator::new(nla.value()).map_while(Result::ok);
+                names.flat_map(|name| emitted(name.kind(), text(&name))).collect()
+            }
+            _ => continue,
+        };
+        readable.extend(emitted(nla.kind(), value));
+    }
+    readable
+}
+
+fn emitted(kind: u16, value: Vec<u8>) -> Vec<u8> {
+    let nla = DefaultNla::new(kind, value);
+    let mut bytes = vec![0; nla.buffer_len()];
+    nla.emit(&mut bytes);
+    bytes
+}
+
+/// In place of a message that cannot be decoded: the answer ends here, with an error.
+fn unreadable<T>(message: &[u8]) -> NetlinkMessage<T> {
+    let mut header = NetlinkHeader::default();
+    header.sequence_number = NetlinkBuffer::new(message).sequence_number();
+    header.port_number = NetlinkBuffer::new(message).port_number();
+    let mut error = ErrorMessage::default();
+    error.code = NonZeroI32::new(-Errno::BADMSG.raw_os_error());
+    NetlinkMessage::new(header, NetlinkPayload::Error(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_route::{RouteNetlinkMessage, link::Prop};
+
+    use super::*;
+
+    fn message(kind: u16, payload: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; NETLINK_HEADER_BYTES + payload.len()];
+        let mut header = NetlinkBuffer::new(&mut bytes);
+        header.set_length(u32::try_from(NETLINK_HEADER_BYTES + payload.len()).unwrap());
+        header.set_message_type(kind);
+        header.set_sequence_number(7);
+        bytes[NETLINK_HEADER_BYTES..].copy_from_slice(payload);
+        bytes
+    }
+
+    fn first(bytes: &[u8]) -> NetlinkMessage<RouteNetlinkMessage> {
+        next_message(bytes).unwrap().0
+    }
+
+    #[test]
+    fn names_that_are_not_text_are_shown_lossily_and_what_else_is_broken_is_left_out() {
+        const IFLA_MTU: u16 = 4;
+        let link = [
+            vec![0; LINK_HEADER_BYTES],
+            emitted(IFLA_IFNAME, b"\xffx\0".to_vec()),
+            emitted(IFLA_MTU, vec![1, 2]),
+            emitted(IFLA_IFALIAS, b"a\xfe".to_vec()),
+            emitted(IFLA_PROP_LIST, emitted(53, b"\xfd\0".to_vec())),
+        ];
+        let decoded = first(&message(RTM_NEWLINK, &link.concat()));
+        assert_eq!(decoded.header.sequence_number, 7);
+        let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) = decoded.payload else {
+            panic!("{decoded:?}");
+        };
+        let expected = [
+            LinkAttribute::IfName("\u{fffd}x".into()),
+            LinkAttribute::IfAlias("a\u{fffd}".into()),
+            LinkAttribute::PropList(vec![Prop::AltIfName("\u{fffd}".into())]),
+        ];
+        assert_eq!(link.attributes, expected);
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_an_error_of_its_request_and_the_next_is_read() {
+        let two = [message(RTM_NEWLINK, &[0; 3]), vec![0], message(RTM_NEWLINK, &[0; LINK_HEADER_BYTES])].concat();
+        let (broken, length) = next_message::<RouteNetlinkMessage>(&two).unwrap();
+        let NetlinkPayload::Error(error) = &broken.payload else { panic!("{broken:?}") };
+        assert_eq!((broken.header.sequence_number, error.code), (7, NonZeroI32::new(-libc::EBADMSG)));
+        assert!(matches!(first(&two[length..]).payload, NetlinkPayload::InnerMessage(_)));
+        assert!(next_message::<RouteNetlinkMessage>(&[0; 20]).is_none());
+    }
+}
