@@ -139,6 +139,7 @@ impl Link {
             refers: Refers::default(),
         };
         message.attributes.iter().for_each(|attribute| link.take(attribute, header.link_layer_type));
+        link.point_to_point &= link.broadcast.is_some();
         link
     }
 

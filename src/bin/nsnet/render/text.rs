@@ -173,10 +173,8 @@ fn link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
     pair("mode", link.linkmode.map(str::to_owned))?;
     pair("group", link.group.clone())?;
     pair("qlen", link.tx_queue_packets.map(|packets| packets.to_string()))?;
-    write!(out, "\n    link/{}", link.layer)?;
-    if let Some(address) = &link.address {
-        write!(out, " {address}")?;
-    }
+    // With ip's blank at the end where there is no address.
+    write!(out, "\n    link/{} {}", link.layer, link.address.as_deref().unwrap_or_default())?;
     if let Some(broadcast) = &link.broadcast {
         write!(out, " {} {broadcast}", if link.point_to_point { "peer" } else { "brd" })?;
     }
