@@ -107,6 +107,13 @@ impl Error {
         self
     }
 
+    /// Says what an errno means here, where it means something else elsewhere.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
     /// What kind of failure it was.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {

@@ -22,7 +22,7 @@ use rustix::{
 };
 
 use super::codec::{self, Codec};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// How often a dump that a change interrupted is asked again before its last answer is an error.
 pub(super) const DUMP_TRIES: usize = 16;
@@ -46,7 +46,11 @@ impl Refusal {
     }
 
     pub(crate) fn into_error(self, op: &'static str, subject: impl std::fmt::Display) -> Error {
-        let error = Error::os(op, subject, self.source);
+        let mut error = Error::os(op, subject, self.source);
+        // rtnetlink denies with EPERM; with EACCES it speaks of the state of things (IPv6 is disabled).
+        if self.from_kernel && error.errno() == Some(Errno::ACCESS.raw_os_error()) {
+            error = error.with_kind(ErrorKind::Os);
+        }
         match self.text {
             Some(text) => error.because(text),
             None => error,

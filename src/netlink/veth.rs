@@ -30,6 +30,9 @@ use crate::{
 /// The kernel needs well under a millisecond; a machine under load a little more.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// What the kernel takes for a veth (`is_valid_veth_mtu`).
+const MTU_BYTES: std::ops::RangeInclusive<u32> = 68..=65535;
+
 /// One end of a pair to be made.
 #[derive(Debug, Clone)]
 pub struct VethEnd<'a> {
@@ -166,7 +169,7 @@ pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[V
         Err(refusal) => {
             // Where only the answer was lost, the pair may be there.
             undo.needed = !refusal.is_from_kernel();
-            return Err(not_created(refusal, ends, &kernel).await);
+            return Err(not_created(refusal, ends, &kernel, options).await);
         }
     }
     let indices = find(&ends[0], &kernel[0], macs[0]).await?;
@@ -267,12 +270,17 @@ fn taken(end: &VethEnd<'_>) -> String {
     format!("the name {} is taken in {}", end.name, end.ns)
 }
 
-/// The kernel does not say at which end a name was taken.
-async fn not_created(refusal: Refusal, ends: &[VethEnd<'_>; 2], kernel: &[Side; 2]) -> Error {
+/// The kernel does not say at which end a name was taken, and nothing at all about an MTU.
+async fn not_created(refusal: Refusal, ends: &[VethEnd<'_>; 2], kernel: &[Side; 2], options: &VethOptions) -> Error {
     let exists = refusal.errno() == Some(Errno::EXIST);
+    let invalid = refusal.errno() == Some(Errno::INVAL);
     let error = refusal.into_error("create veth", shown(ends));
     if error.kind() == ErrorKind::Unsupported {
         return error.because("this kernel has no veth; 'modprobe veth' loads it where it is a module");
+    }
+    if let (true, Some(mtu)) = (invalid, options.mtu_bytes.filter(|mtu| !MTU_BYTES.contains(mtu))) {
+        let (least, most) = (MTU_BYTES.start(), MTU_BYTES.end());
+        return error.because(format!("an MTU of {mtu} is not within {least} to {most} bytes"));
     }
     if !exists {
         return error;
