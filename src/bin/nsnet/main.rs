@@ -17,6 +17,12 @@ use commands::Failure;
 use render::{Format, Style};
 
 fn main() -> ExitCode {
+    std::panic::set_hook(Box::new(|fault| report::fault(fault, asks_for_json())));
+    // What is half-made undoes itself on the way here.
+    std::panic::catch_unwind(nsnet).unwrap_or_else(report::faulty)
+}
+
+fn nsnet() -> ExitCode {
     let words = match words::read(std::env::args_os().skip(1)) {
         Ok(words) => words,
         Err(misuse) => return report::misuse(&misuse.0, asks_for_json()),

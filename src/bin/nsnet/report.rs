@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    panic::PanicHookInfo,
     process::ExitCode,
 };
 
@@ -77,11 +78,8 @@ impl Report {
         let (error, code) = match failure {
             // The reader left; it has what it wanted.
             Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
-            Failure::Output(e) => {
-                let text = format!("cannot write the answer: {e}");
-                self.line("error", &text, None, &Line { error: Some(text.clone()), errno: e.raw_os_error(), ..EMPTY });
-                return FAILED.into();
-            }
+            Failure::Output(e) => return self.own("write the answer", &e),
+            Failure::Setup(what, e) => return self.own(what, &e),
             Failure::Usage(text) => return misuse(&text, self.json),
             Failure::Work(e) => (e, FAILED),
             Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
@@ -98,6 +96,13 @@ impl Report {
     fn not_run(&self, error: &Error, code: u8) -> ExitCode {
         self.error_with(error, None);
         code.into()
+    }
+
+    /// What failed is nsnet's own, not the work.
+    fn own(&self, what: &str, e: &io::Error) -> ExitCode {
+        let text = format!("cannot {what}: {e}");
+        self.line("error", &text, None, &Line { error: Some(text.clone()), errno: e.raw_os_error(), ..EMPTY });
+        FAILED.into()
     }
 
     fn error(&self, error: &Error) {
@@ -161,6 +166,22 @@ pub fn misuse(text: &str, json: bool) -> ExitCode {
     // Nobody is left to hear that stderr is closed.
     let _ = if json { write_json(&mut err, &line) } else { writeln!(err, "nsnet: {text}") };
     USAGE.into()
+}
+
+/// A fault of nsnet, or of what it stands on: in one line, as any other failure.
+pub fn fault(fault: &PanicHookInfo<'_>, json: bool) {
+    let what = fault.payload_as_str().unwrap_or("panic");
+    let place = fault.location().map_or_else(String::new, |place| format!(" ({place})"));
+    let text = format!("a fault of nsnet itself, please report it: {what}{place}");
+    let mut err = io::stderr().lock();
+    let line = Line { error: Some(text.clone()), kind: Some("fault"), ..EMPTY };
+    // Nobody is left to hear that stderr is closed.
+    let _ = if json { write_json(&mut err, &line) } else { writeln!(err, "nsnet: {text}") };
+}
+
+/// The exit code after a fault.
+pub fn faulty<T>(_: T) -> ExitCode {
+    FAILED.into()
 }
 
 /// What clap has to say: an error, or help and version, which are answers.

@@ -23,6 +23,8 @@ pub enum Failure {
     /// The words make no sense together.
     Usage(String),
     Work(Error),
+    /// nsnet's own machinery could not be set up.
+    Setup(&'static str, io::Error),
     Exec(ExecError),
     Output(io::Error),
     /// By this signal; nothing was left half-made.
@@ -124,5 +126,5 @@ fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
 /// Runs async work on this thread.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|e| Failure::Usage(format!("cannot start the runtime: {e}")))?.block_on(work)
+    runtime.map_err(|e| Failure::Setup("start the runtime", e))?.block_on(work)
 }

@@ -44,7 +44,7 @@ async fn until_interrupted<T>(work: impl Future<Output = nsnet::Result<T>>) -> R
     let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
     let mut signals = Vec::new();
     for kind in kinds {
-        signals.push((kind, signal(kind).map_err(|e| Failure::Usage(format!("cannot watch for signals: {e}")))?));
+        signals.push((kind, signal(kind).map_err(|e| Failure::Setup("watch for signals", e))?));
     }
     let interrupted = futures::future::select_all(signals.iter_mut().map(|(kind, signal)| {
         let kind = kind.as_raw_value();
