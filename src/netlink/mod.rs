@@ -6,6 +6,7 @@ pub(crate) mod farewell;
 pub mod link;
 pub(crate) mod nsid;
 pub(crate) mod raw;
+mod route;
 pub mod veth;
 
 use std::{io, time::Duration};
@@ -49,19 +50,18 @@ impl Netlink {
     ///
     /// Outside of a tokio runtime.
     pub fn open(ns: &Netns) -> Result<Self> {
-        Self::listening(ns, &[]).map(|(netlink, _)| netlink)
+        let (connection, handle, _) = connected(ns, || raw::connect(&[]))?;
+        tokio::spawn(connection);
+        Ok(Self { handle })
     }
 
-    /// As [`open`](Self::open), with what changes in the namespace.
+    /// As [`open`](Self::open), with what changes in the namespace. That comes by a socket of its own:
+    /// when more changes than can be read, no answer is lost.
     fn listening(ns: &Netns, groups: &[MulticastGroup]) -> Result<(Self, Heard)> {
-        let runtime = tokio::runtime::Handle::current();
-        let (connection, handle, heard) = ns
-            .inside(|| {
-                let _inside = runtime.enter();
-                raw::connect(groups)
-            })?
-            .map_err(|e| Error::os("open a netlink socket in", ns, e))?;
-        runtime.spawn(connection);
+        let both = connected(ns, || Ok((raw::connect(&[])?, raw::connect(groups)?)))?;
+        let ((connection, handle, _), (listener, _, heard)) = both;
+        tokio::spawn(connection);
+        tokio::spawn(listener);
         Ok((Self { handle }, heard))
     }
 
@@ -121,6 +121,16 @@ impl Netlink {
         // Only a question without an ack ends by its one answer.
         if acked || objects.is_empty() { Err(connection_lost()) } else { Ok(objects) }
     }
+}
+
+/// Opens connections in a namespace, for the runtime of the calling task.
+fn connected<T: Send>(ns: &Netns, open: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
+    let runtime = tokio::runtime::Handle::current();
+    let opened = ns.inside(|| {
+        let _inside = runtime.enter();
+        open()
+    })?;
+    opened.map_err(|e| Error::os("open a netlink socket in", ns, e))
 }
 
 fn connection_lost() -> Refusal {

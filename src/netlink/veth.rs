@@ -179,18 +179,19 @@ pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[V
     Ok([made(0), made(1)])
 }
 
-/// The connection to one end's namespace, and what is heard there.
+/// The connection to one end's namespace, and what is heard there, where that is awaited.
 struct Side {
     netlink: Netlink,
-    heard: Heard,
+    heard: Option<Heard>,
 }
 
 impl Side {
     fn open(end: &VethEnd<'_>, options: &VethOptions) -> Result<Self> {
-        let groups: &[MulticastGroup] =
-            if options.up && options.wait { &[MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr] } else { &[] };
-        let (netlink, heard) = Netlink::listening(end.ns, groups)?;
-        Ok(Self { netlink, heard })
+        if !(options.up && options.wait) {
+            return Ok(Self { netlink: Netlink::open(end.ns)?, heard: None });
+        }
+        let (netlink, heard) = Netlink::listening(end.ns, &[MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr])?;
+        Ok(Self { netlink, heard: Some(heard) })
     }
 }
 
@@ -377,8 +378,8 @@ async fn ready(ends: &[VethEnd<'_>; 2], kernel: [Side; 2], indices: [u32; 2]) ->
     let operational = first.netlink.get_link(LinkUnspec::new_with_index(indices[0]).build()).await;
     let operational = operational.is_ok_and(|link| link.operstate == "UP");
     let waits = futures::future::try_join(
-        Expected::new(&ends[0], indices[0], !operational).met(first.heard),
-        Expected::new(&ends[1], indices[1], false).met(second.heard),
+        Expected::new(&ends[0], first.netlink, indices[0], !operational).met(first.heard),
+        Expected::new(&ends[1], second.netlink, indices[1], false).met(second.heard),
     );
     match tokio::time::timeout(READY_TIMEOUT, waits).await {
         Ok(done) => done.map(drop),
@@ -389,24 +390,39 @@ async fn ready(ends: &[VethEnd<'_>; 2], kernel: [Side; 2], indices: [u32; 2]) ->
 /// What one end has yet to show.
 struct Expected<'a> {
     end: &'a VethEnd<'a>,
+    netlink: Netlink,
     index: u32,
     operational: bool,
     addrs: Vec<std::net::IpAddr>,
 }
 
 impl<'a> Expected<'a> {
-    fn new(end: &'a VethEnd<'a>, index: u32, operational: bool) -> Self {
+    fn new(end: &'a VethEnd<'a>, netlink: Netlink, index: u32, operational: bool) -> Self {
         let addrs = end.addrs.iter().map(|addr| addr.ip()).filter(std::net::IpAddr::is_ipv6).collect();
-        Self { end, index, operational, addrs }
+        Self { end, netlink, index, operational, addrs }
     }
 
-    async fn met(mut self, mut heard: Heard) -> Result<()> {
+    async fn met(mut self, heard: Option<Heard>) -> Result<()> {
+        let Some(mut heard) = heard else { return Ok(()) };
         while self.operational || !self.addrs.is_empty() {
             let lost = || Error::os("hear of", self.end, io::Error::from(Errno::CONNABORTED));
             let (message, _) = heard.next().await.ok_or_else(lost)?;
-            if let NetlinkPayload::InnerMessage(event) = message.payload {
-                self.hear(&event)?;
+            match message.payload {
+                NetlinkPayload::InnerMessage(event) => self.hear(&event)?,
+                NetlinkPayload::Overrun(_) => self.look().await.map_err(|e| e.into_error("bring up", self.end))?,
+                _ => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Events were lost: asks for what they would have told.
+    async fn look(&mut self) -> std::result::Result<(), Refusal> {
+        let link = self.netlink.get_link(LinkUnspec::new_with_index(self.index).build()).await?;
+        self.operational &= link.operstate != "UP";
+        if !self.addrs.is_empty() {
+            let working = self.netlink.local_ipv6(self.index).await?;
+            self.addrs.retain(|addr| !working.contains(addr));
         }
         Ok(())
     }
