@@ -25,8 +25,9 @@ use crate::{
 };
 use raw::{Heard, Refusal, Reply};
 
-/// An answer that the kernel dropped never comes; everything else comes at once.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+/// An answer that was lost never comes. Any other comes at once, or after the seconds that the
+/// kernel takes to end hundreds of namespaces.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A connection to the kernel's routing tables in one namespace.
 ///
