@@ -27,7 +27,7 @@ use raw::{Heard, Refusal, Reply};
 
 /// An answer that was lost never comes. Any other comes at once, or after the seconds that the
 /// kernel takes to end hundreds of namespaces.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A connection to the kernel's routing tables in one namespace.
 ///
