@@ -271,9 +271,12 @@ pub struct Exec {
     /// Run as this user; the group is the one in /etc/passwd unless given.
     #[arg(long, value_name = "UID[:GID]")]
     pub user: Option<User>,
-    /// The namespace, then the command with its own options; $SHELL without one.
-    #[arg(value_name = "NS CMD", trailing_var_arg = true, allow_hyphen_values = true)]
-    pub words: Vec<OsString>,
+    /// The namespace; none with --all.
+    #[arg(value_name = "NS", allow_hyphen_values = true)]
+    pub ns: Option<OsString>,
+    /// The command with its own options; $SHELL without one.
+    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

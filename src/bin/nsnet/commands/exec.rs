@@ -21,14 +21,13 @@ use crate::{
 
 pub fn exec(args: args::Exec, context: &mut Context<'_>) -> Result<Answer, Failure> {
     if context.globals.all {
-        return everywhere(&args, context);
+        return everywhere(args, context);
     }
-    let mut words = args.words.into_iter();
-    let ns = words.next().ok_or_else(|| Failure::Usage("'exec' needs a namespace".into()))?;
+    let ns = args.ns.ok_or_else(|| Failure::Usage("'exec' needs a namespace".into()))?;
     let reference = NsRef::new(ns).map_err(ExecError::Prepare).map_err(Failure::Exec)?;
     let ns = Netns::open(&reference).map_err(ExecError::Prepare).map_err(Failure::Exec)?;
     let options = ExecOptions::default().bare(args.bare).user(args.user).etc(reference.name().cloned());
-    let mut command: Vec<_> = words.collect();
+    let mut command = args.command;
     if command.is_empty() {
         command.push(shell());
     }
@@ -42,8 +41,10 @@ fn shell() -> OsString {
 }
 
 /// Runs this very program once a namespace: what becomes a command must be a process of its own.
-fn everywhere(args: &args::Exec, context: &Context<'_>) -> Result<Answer, Failure> {
-    if args.words.is_empty() {
+fn everywhere(args: args::Exec, context: &Context<'_>) -> Result<Answer, Failure> {
+    // Without a namespace, the first word is the command's too.
+    let words: Vec<_> = args.ns.into_iter().chain(args.command).collect();
+    if words.is_empty() {
         return Err(Failure::Usage("'--all exec' needs a command".into()));
     }
     let names = alive()?;
@@ -53,7 +54,6 @@ fn everywhere(args: &args::Exec, context: &Context<'_>) -> Result<Answer, Failur
     options.push("exec".into());
     options.extend(args.bare.then(|| "--bare".into()));
     options.extend(args.user.map(|user: User| format!("--user={user}").into()));
-    let words = args.words.clone();
     let mut queue = names.into_iter();
     let mut started: Option<NsName> = None;
     Ok(Answer::Runs(Box::new(std::iter::from_fn(move || match started.take() {
