@@ -170,6 +170,17 @@ fn the_same_with_the_far_end_in_another_namespace() {
 }
 
 #[test]
+fn the_last_of_many_far_ends_in_another_namespace_is_waited_for() {
+    let world = World::new();
+    world.ok("add red blue");
+    // The id of a namespace goes before its links do; with many links, long before.
+    world.sh("for n in $(seq 200); do
+            echo link add eth$n netns red type veth peer name far$n netns blue; done | ip -batch -");
+    assert_eq!(links(&world, "-n blue").len(), 201);
+    assert_eq!(world.sh("$NSNET del red; nsenter --net=/run/netns/blue grep -c far /proc/net/dev || :"), "0\n");
+}
+
+#[test]
 fn with_no_wait_nothing_is_waited_for() {
     let world = World::new();
     world.ok("add red blue");
@@ -303,7 +314,9 @@ fn hundreds_go_at_once_with_their_far_ends_here_and_there() {
             echo link add r$n netns hub type veth peer name hub netns n$n
         done | ip -batch -");
     assert_eq!((links(&world, "").len(), links(&world, "-n hub").len()), (301, 301));
-    assert_eq!(world.nsnet(["del"].into_iter().chain(names.iter().map(String::as_str))).ok(), "");
+    let deleted = world.nsnet(["del"].into_iter().chain(names.iter().map(String::as_str)));
+    assert_eq!(deleted.err, "");
+    deleted.ok();
     assert_eq!((links(&world, ""), links(&world, "-n hub")), (vec!["lo".to_owned()], vec!["lo".to_owned()]));
     assert_eq!(world.sh("ls -A /run/netns"), "hub\n");
 }
@@ -328,7 +341,9 @@ fn two_that_are_wired_to_each_other_go_together() {
         world.ok("add red blue");
         world.ok("veth --no-wait red:eth0 blue:eth0");
         world.ok("veth --no-wait red:eth1 to-red");
-        assert_eq!(world.nsnet(["del", "red", "blue"]).ok(), "");
+        let deleted = world.nsnet(["del", "red", "blue"]);
+        assert_eq!(deleted.err, "", "links between them hold nothing and nobody");
+        deleted.ok();
         assert_eq!(world.sh("ls -A /run/netns"), "");
         assert_eq!(links(&world, ""), ["lo"]);
     }
