@@ -64,6 +64,7 @@ fn row(name: &str, before: &str, after: &str, aims: &[f64], variants: Vec<Varian
     Row { name: name.into(), aims: aims.to_vec(), before: before.into(), after: after.into(), variants }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn rows() -> Vec<Row> {
     let many: String = (1..=200).fold(String::new(), |mut line, i| {
         write!(line, " b{i}").unwrap();

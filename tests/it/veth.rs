@@ -200,8 +200,8 @@ fn what_cannot_work_leaves_nothing_and_says_which_end_and_why() {
         (1, "a0 foreign:b0", "'foreign'"),
         (1, "a0 pid:4194304:b0", "cannot open 'pid:4194304': no such process"),
         (1, "a0 /run/netns/none:b0", "'/run/netns/none'"),
-        (1, "a0 a0", "'a0' in the current namespace: both ends have the same name in the same namespace"),
-        (1, "red:a0 /run/netns/red:a0", "both ends have the same name in the same namespace"),
+        (2, "a0 a0", "'a0' in the current namespace: both ends have the same name in the same namespace"),
+        (2, "red:a0 /run/netns/red:a0", "both ends have the same name in the same namespace"),
         (1, "a0 red:b0 --mtu 67", "an MTU of 67 is not within 68 to 65535 bytes: Invalid argument"),
         (1, "a0 red:b0 --mtu 65536", "an MTU of 65536 is not within 68 to 65535 bytes: Invalid argument"),
     ] {

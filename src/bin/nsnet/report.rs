@@ -81,6 +81,7 @@ impl Report {
             Failure::Output(e) => return self.own("write the answer", &e),
             Failure::Setup(what, e) => return self.own(what, &e),
             Failure::Usage(text) => return misuse(&text, self.json),
+            Failure::Work(e) if e.kind() == ErrorKind::Invalid => (e, USAGE),
             Failure::Work(e) => (e, FAILED),
             Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
             Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),

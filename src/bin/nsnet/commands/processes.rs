@@ -19,7 +19,8 @@ pub fn identify(args: &Identify, context: &Context<'_>) -> Result<Answer, Failur
 pub fn pids(args: &Pids, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let found = netns::residents(&Netns::open(&args.ns)?)?;
     if found.unreadable > 0 {
-        context.warn(format!("{} processes could not be looked at; root could", found.unreadable));
+        let (count, word) = (found.unreadable, if found.unreadable == 1 { "process" } else { "processes" });
+        context.warn(format!("{count} {word} may not be looked at, and may live there too"));
     }
     Ok(Answer::Residents(found.residents))
 }
