@@ -30,6 +30,10 @@ const SYS: &str = "/sys";
 
 /// Enters a namespace, with a mount view of its own.
 pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error)) -> Result<()> {
+    // Held until the names are shared again: the mount namespace that is left may have nobody else,
+    // and its mounts would end with it.
+    let _outside =
+        File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the current mount namespace", e))?;
     let names = rundir::open_shared_mount();
     let below_sys = mounts_below_sys()?;
     // The mount namespace that is left may have nobody else in it, as in an exec inside an exec; it
