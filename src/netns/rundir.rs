@@ -4,7 +4,7 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::OwnedFd,
+        fd::{AsFd, OwnedFd},
         unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt},
     },
     path::Path,
@@ -16,14 +16,14 @@ use std::{
 use rustix::{
     fs::{CWD, FlockOperation, Mode, OFlags, StatxFlags, flock},
     io::Errno,
-    mount::{MountPropagationFlags, mount_bind_recursive, mount_change},
+    mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, mount_change, move_mount, open_tree},
 };
 
 use super::{NetnsId, RUN_DIR};
 use crate::{
     error::{Error, ErrorKind, Result},
     sys::{
-        locks,
+        self, locks,
         mountinfo::{self, Mount},
     },
 };
@@ -126,12 +126,19 @@ fn make_mount_point() -> Result<()> {
         // Somebody was faster.
         done => return done.map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e)),
     }
-    let deep = MountPropagationFlags::REC;
-    mount_bind_recursive(RUN_DIR, RUN_DIR)
-        // Private first, for a new peer group: in that of /run every namespace would be mounted twice.
-        .and_then(|()| mount_change(RUN_DIR, MountPropagationFlags::PRIVATE | deep))
-        .and_then(|()| mount_change(RUN_DIR, MountPropagationFlags::SHARED | deep))
-        .map_err(|e| Error::os("make a mount point of", format!("'{RUN_DIR}'"), e))
+    mount_apart().and_then(|()| share()).map_err(|e| Error::os("make a mount point of", format!("'{RUN_DIR}'"), e))
+}
+
+/// Mounts the directory onto itself, in no peer group of what it lies on: in that of `/run` every
+/// namespace would be mounted twice.
+///
+/// In one step, so that a crash leaves no peer of `/run`; and where `/run` is shared, all its peers
+/// get the same new mount, so that names made by any of them live in all.
+fn mount_apart() -> rustix::io::Result<()> {
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, RUN_DIR, clone)?;
+    sys::make_private(tree.as_fd())?;
+    move_mount(tree, "", CWD, RUN_DIR, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
 }
 
 /// Readable for all whatever the umask, or nobody else could list names.

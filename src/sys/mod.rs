@@ -9,7 +9,10 @@ pub(crate) mod signal;
 
 use std::{
     ffi::{CString, OsString},
-    os::unix::ffi::OsStrExt,
+    os::{
+        fd::{AsRawFd, BorrowedFd},
+        unix::ffi::OsStrExt,
+    },
     ptr,
 };
 
@@ -27,6 +30,31 @@ pub(crate) fn unshare_net() -> io::Result<()> {
 pub(crate) fn unshare_mount() -> io::Result<()> {
     // SAFETY: of all flags only CLONE_FILES can break I/O safety, and it is not passed.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// Makes all mounts of a detached tree private, so that none is a peer of what it was cloned from.
+///
+/// Linux 5.12. `mount(2)` only changes what is mounted somewhere.
+pub(crate) fn make_private(tree: BorrowedFd<'_>) -> io::Result<()> {
+    let change = libc::mount_attr { attr_set: 0, attr_clr: 0, propagation: libc::MS_PRIVATE, userns_fd: 0 };
+    // SAFETY: the path is a C string, and `change` is as large as said; the kernel only reads both.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | libc::AT_RECURSIVE,
+            &raw const change,
+            size_of_val(&change),
+        )
+    };
+    if done == 0 { Ok(()) } else { Err(last_error()) }
+}
+
+/// The errno of the call before.
+fn last_error() -> io::Errno {
+    let error = std::io::Error::last_os_error();
+    io::Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))
 }
 
 /// Becomes a program, looked for in `PATH`; returns only if that failed.

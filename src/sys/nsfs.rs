@@ -7,6 +7,8 @@ use rustix::{
     io,
 };
 
+use super::last_error;
+
 /// `NSFS_MAGIC` of `linux/magic.h`.
 const MAGIC: FsWord = 0x6e73_6673;
 
@@ -25,9 +27,4 @@ pub(crate) fn is_net(fd: impl AsFd) -> io::Result<bool> {
         -1 => Err(last_error()),
         flag => Ok(flag == libc::CLONE_NEWNET),
     }
-}
-
-fn last_error() -> io::Errno {
-    let error = std::io::Error::last_os_error();
-    io::Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))
 }
