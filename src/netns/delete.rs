@@ -23,7 +23,6 @@ use crate::{
     error::{Error, Result},
     name::NsName,
     netlink::farewell::Farewell,
-    sys::signal::Held,
 };
 
 /// What came of deleting one name.
@@ -91,7 +90,6 @@ pub fn delete(name: &NsName, wait: bool) -> Result<Outcome> {
 /// result may be `NotFound`; `NotANamespace` for what is foreign; `Denied` without `CAP_SYS_ADMIN`.
 pub fn delete_all(names: &[NsName], wait: bool) -> Result<Vec<Deletion>> {
     let (removed, farewell) = {
-        let _held = Held::hold();
         let _lock = Lock::take()?;
         remove_all(names, wait)
     };

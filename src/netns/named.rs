@@ -13,7 +13,6 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     name::NsName,
-    sys::signal::Held,
 };
 
 /// How [`create`] makes namespaces.
@@ -70,7 +69,6 @@ impl CreateOptions {
 pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
     refuse_duplicates(names)?;
     names.iter().try_for_each(refuse_unreachable)?;
-    let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
     let mut missing = Vec::new();
@@ -94,7 +92,6 @@ pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
 /// As [`create`].
 pub fn attach(name: &NsName, ns: &Netns) -> Result<()> {
     refuse_unreachable(name)?;
-    let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
     refuse_taken(name, &look(name)?)?;
@@ -111,7 +108,6 @@ pub fn rename(old: &NsName, new: &NsName) -> Result<()> {
         return Err(Error::invalid("rename", old, "both names are the same"));
     }
     refuse_unreachable(new)?;
-    let _held = Held::hold();
     let _lock = Lock::take()?;
     rundir::prepare()?;
     let found = look(old)?;
@@ -137,7 +133,6 @@ fn rename_symlink(old: &NsName, new: &NsName) -> Result<()> {
 ///
 /// `Denied` without write access to `/run/netns`.
 pub fn prune() -> Result<Vec<NsName>> {
-    let _held = Held::hold();
     let _lock = Lock::take()?;
     let mut pruned = Vec::new();
     for name in list()? {

@@ -25,6 +25,7 @@ use crate::{
     sys::{
         self, locks,
         mountinfo::{self, Mount},
+        signal::Held,
     },
 };
 
@@ -35,12 +36,15 @@ const LOCK_FILE: &str = "/run/nsnet/lock";
 /// Longer than any honest holder needs; what is left is a stranger or a stopped process.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The right to change names, until dropped.
-#[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held, not used")] File);
+/// The right to change names, and to do so undisturbed by INT, TERM, HUP and QUIT, until dropped.
+pub(super) struct Lock {
+    _signals: Held,
+    _file: File,
+}
 
 impl Lock {
-    /// Waits for its turn; gives up after ten seconds and says who has it.
+    /// Waits for its turn; gives up after ten seconds and says who has it. Signals are held from
+    /// then on only: whoever is tired of waiting may end it.
     pub(super) fn take() -> Result<Self> {
         make_dir(Path::new(NSNET_DIR))?;
         let file = File::options()
@@ -52,7 +56,8 @@ impl Lock {
             .custom_flags(libc::O_NOFOLLOW)
             .open(LOCK_FILE)
             .map_err(|e| Error::os("open", format!("'{LOCK_FILE}'"), e))?;
-        lock(file, LOCK_FILE).map(Self)
+        let file = lock(file, LOCK_FILE)?;
+        Ok(Self { _signals: Held::hold(), _file: file })
     }
 }
 
@@ -67,14 +72,18 @@ fn lock(file: File, path: &'static str) -> Result<File> {
     }
     let itself = file.metadata().map_err(failed)?;
     let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
+    let waiter = thread::Builder::new()
         .spawn(move || {
             // Nobody listens any more after the timeout; the lock then goes with the file.
             let _ = sender.send(wait_for_lock(&file).map(|()| file));
         })
         .map_err(failed)?;
     match receiver.recv_timeout(LOCK_TIMEOUT) {
-        Ok(locked) => locked.map_err(|e| failed(e.into())),
+        Ok(locked) => {
+            // It has nothing left to do; but while it is there, it holds no signals back.
+            let _ = waiter.join();
+            locked.map_err(|e| failed(e.into()))
+        }
         Err(_) => Err(still_locked(path, locks::flock_holder(&itself))),
     }
 }
