@@ -16,6 +16,7 @@ use rustix::{
 use super::{
     RUN_DIR,
     entry::{Found, look},
+    named::list,
     rundir::make_run_dir,
 };
 use crate::{
@@ -58,7 +59,7 @@ impl Watch {
         let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::ONLYDIR;
         inotify::add_watch(&names, RUN_DIR, changes).map_err(failed)?;
         let mounts = File::open("/proc/thread-self/mountinfo").map_err(|e| Error::os("watch", "mounts", e))?;
-        Ok(Self { names, mounts, unannounced: BTreeSet::new(), ready: VecDeque::new() })
+        Ok(Self { names, mounts, unannounced: not_alive()?, ready: VecDeque::new() })
     }
 
     /// Waits for the next change.
@@ -118,7 +119,10 @@ impl Watch {
 
     fn arrived(&mut self, name: NsName) -> Result<()> {
         match look(&name)? {
-            Found::Alive { .. } => self.ready.push_back(Change::Added(name)),
+            Found::Alive { .. } => {
+                self.unannounced.remove(&name);
+                self.ready.push_back(Change::Added(name));
+            }
             _ => drop(self.unannounced.insert(name)),
         }
         Ok(())
@@ -130,4 +134,16 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// The names that are dead or foreign now. One may be just in the making: its file is there, its
+/// mount is to come. The others do not count as deleted when they go.
+fn not_alive() -> Result<BTreeSet<NsName>> {
+    let mut names = BTreeSet::new();
+    for name in list()? {
+        if !matches!(look(&name)?, Found::Alive { .. }) {
+            names.insert(name);
+        }
+    }
+    Ok(names)
 }
