@@ -256,3 +256,31 @@ impl World {
         self.mounts().iter().filter(|line| line.contains(" - nsfs ")).count()
     }
 }
+
+/// What a command came to whose output is at hand.
+pub fn ran(line: String, output: Output) -> Ran {
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    Ran { line, status: output.status, out: text(output.stdout), err: text(output.stderr) }
+}
+
+impl World {
+    /// `nsnet OPTIONS monitor`, once it watches; its stderr goes to `/run/monitor.err`.
+    pub fn monitor(&self, options: &str) -> Background {
+        // The line that strace writes when the watch stands is the first.
+        let watching = "strace -D -qq -o /dev/stdout -e signal=none -e trace=inotify_add_watch";
+        self.start(&format!("exec {watching} $NSNET {options} monitor 2>/run/monitor.err"))
+    }
+}
+
+impl Background {
+    /// Closes its stdout at this end, as a reader does that leaves.
+    pub fn hang_up(&mut self) {
+        let (nothing, _) = std::io::pipe().unwrap();
+        self.out = BufReader::new(std::os::fd::OwnedFd::from(nothing).into());
+    }
+
+    /// Waits for its end.
+    pub fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
