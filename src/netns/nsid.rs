@@ -96,13 +96,16 @@ pub fn nsid_peers(viewer: &Netns, target: Option<u32>) -> Result<Vec<NsidPeer>> 
 }
 
 /// The namespace that has this id in the viewer's namespace; with `target`, also the id that it has
-/// in the one that the viewer knows by that id (Linux 4.20).
+/// in the namespace that the viewer knows by that one (Linux 4.20).
 ///
 /// # Errors
 ///
-/// `NotFound` if nothing has the id.
+/// `NotFound` if nothing has the id; `Os` (`EINVAL`) if nothing has the id `target`.
 pub fn nsid_peer(viewer: &Netns, id: u32, target: Option<u32>) -> Result<NsidPeer> {
-    let subject = || format!("the id {id} in {viewer}");
+    let subject = || match target {
+        Some(target) => format!("the id {id}, and what it is to {target}, in {viewer}"),
+        None => format!("the id {id} in {viewer}"),
+    };
     let ids = socket_in(viewer)?.one_nsid(id, target).map_err(|e| e.into_error("find", subject()))?;
     let peer = named(viewer, vec![ids], target)?.pop();
     peer.ok_or_else(|| Error::os("find", subject(), rustix::io::Errno::NOENT))

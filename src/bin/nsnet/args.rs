@@ -215,7 +215,7 @@ fn nsid_number(text: &str) -> Result<u32, String> {
 #[derive(Debug, Args)]
 pub struct ListId {
     /// List those of the namespace with this id instead: 'target-nsid N'.
-    /// Show one id only: 'nsid N'.
+    /// Show one namespace only, by its id in the current one: 'nsid N'.
     #[arg(value_name = "target-nsid N | nsid N", allow_hyphen_values = true)]
     pub words: Vec<String>,
 }
