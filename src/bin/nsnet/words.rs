@@ -231,9 +231,12 @@ fn arguments(verb: &OsStr, rest: &[OsString], all: bool) -> Vec<OsString> {
 
 fn first_words(words: &[OsString], count: usize) -> Vec<OsString> {
     let mut left = count;
+    let mut options = true;
     let keep = |word: &&OsString| {
         let wanted = left > 0;
-        left -= usize::from(wanted && !is_option(word));
+        let option = options && is_option(word);
+        options &= *word != "--";
+        left -= usize::from(wanted && !option);
         wanted
     };
     words.iter().take_while(keep).cloned().collect()
@@ -362,6 +365,7 @@ mod tests {
         means("set red 5 junk", "set red 5");
         means("attach red 5 junk --x", "attach red 5");
         means("set --json red 5 junk", "set --json red 5");
+        means("set -- -x 5 --junk", "set -- -x 5");
     }
 
     #[test]
