@@ -46,8 +46,12 @@ impl Place {
         Ok(Self { id: ns.id(), heard, asked, ends: BTreeMap::new() })
     }
 
-    fn await_ends(&mut self, indices: Option<Vec<u32>>, owner: &Netns) {
-        self.ends.extend(indices.into_iter().flatten().map(|index| (index, owner.id())));
+    /// An end that went before anybody listened here is not heard of: it must be there now.
+    fn await_ends(&mut self, indices: &[u32], owner: &Netns) -> io::Result<()> {
+        let there = link::exist(&mut self.asked, indices)?;
+        let ends = indices.iter().zip(there).filter(|(_, there)| *there);
+        self.ends.extend(ends.map(|(&index, _)| (index, owner.id())));
+        Ok(())
     }
 }
 
@@ -87,7 +91,8 @@ impl Farewell {
             ends.entry(nsid).or_default().push(index);
         }
         if let Some(here) = inside.nsid_of(Netns::current()?).map_err(failed)? {
-            self.places[0].await_ends(ends.remove(&here), ns);
+            let indices = ends.remove(&here).unwrap_or_default();
+            self.places[0].await_ends(&indices, ns).map_err(|e| failed(e.into()))?;
         }
         let names = if ends.is_empty() { Vec::new() } else { netns::list()? };
         // In parts, because each is held open while it is asked about.
@@ -99,8 +104,8 @@ impl Farewell {
             let ids = inside.nsids_of(&others).map_err(|e| failed(e.into()))?;
             for (other, id) in others.iter().zip(ids) {
                 let indices = id.ok().flatten().and_then(|id| ends.remove(&id));
-                if indices.is_some() && !self.doomed.contains(&other.id()) {
-                    self.place_of(other)?.await_ends(indices, ns);
+                if let Some(indices) = indices.filter(|_| !self.doomed.contains(&other.id())) {
+                    self.place_of(other)?.await_ends(&indices, ns).map_err(|e| failed(e.into()))?;
                 }
             }
         }

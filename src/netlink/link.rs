@@ -190,7 +190,8 @@ impl Link {
     /// Of the other end in another namespace: the id of that, and the index there.
     pub(crate) fn peer_elsewhere(&self) -> Option<(u32, u32)> {
         let nsid = u32::try_from(self.lower_nsid?).ok()?;
-        Some((nsid, self.refers.lower.filter(|_| self.is_pair())?))
+        // Kernels before 5.16 do not say an index that is the same in both namespaces.
+        self.is_pair().then(|| (nsid, self.refers.lower.unwrap_or(self.index)))
     }
 }
 
@@ -406,6 +407,13 @@ pub fn count(ns: &Netns) -> Result<usize> {
 pub(super) fn peers_elsewhere(socket: &mut Socket) -> std::result::Result<Vec<(u32, u32)>, Refusal> {
     let objects = socket.dump(&dump_request())?;
     Ok(objects.iter().filter_map(link_of).filter_map(|link| link.peer_elsewhere()).collect())
+}
+
+/// Which of these indices a socket's namespace has.
+pub(super) fn exist(socket: &mut Socket, indices: &[u32]) -> std::io::Result<Vec<bool>> {
+    let questions = indices.iter().map(|&index| LinkUnspec::new_with_index(index).build());
+    let answers = socket.ask_each(questions.map(RouteNetlinkMessage::GetLink))?;
+    Ok(answers.iter().map(std::result::Result::is_ok).collect())
 }
 
 /// The indices of all links of a socket's namespace.

@@ -199,13 +199,15 @@ impl Socket {
         questions: impl IntoIterator<Item = RouteNetlinkMessage>,
     ) -> io::Result<Vec<Result<RouteNetlinkMessage, Refusal>>> {
         let mut answers = Vec::new();
+        let before = self.sequence;
         let mut questions = questions.into_iter().map(|question| (question, 0)).peekable();
         while questions.peek().is_some() {
             let asked = self.send(questions.by_ref().take(BATCH))?;
             let expected = answers.len() + asked;
             while answers.len() < expected {
-                for reply in self.replies()? {
+                for (sequence, reply) in self.replies()? {
                     match reply {
+                        _ if sequence <= before => {}
                         Reply::Object(object) => answers.push(Ok(object)),
                         Reply::Refused(refusal) => answers.push(Err(refusal)),
                         Reply::End | Reply::Interrupted => {}
@@ -232,8 +234,10 @@ impl Socket {
     fn receive(&mut self, mut each: impl FnMut(RouteNetlinkMessage)) -> Result<(), Refusal> {
         let mut interrupted = false;
         loop {
-            for reply in self.replies()? {
+            for (sequence, reply) in self.replies()? {
                 match reply {
+                    // What is left of an answer that was given up.
+                    _ if sequence != self.sequence => {}
                     Reply::Object(object) => each(object),
                     Reply::End if interrupted => return Err(io::Error::from(Errno::INTR).into()),
                     Reply::End => return Ok(()),
@@ -244,12 +248,13 @@ impl Socket {
         }
     }
 
-    /// Reads one datagram and what it holds; one that the kernel did not send is dropped.
-    fn replies(&mut self) -> io::Result<Vec<Reply>> {
+    /// Reads one datagram and what it holds, each with the number of the request that it answers; one
+    /// that the kernel did not send is dropped.
+    fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
         let mut buffer = Vec::with_capacity(BUFFER_BYTES);
         let (_, sender) = retry(|| self.socket.recv_from(&mut buffer, 0))?;
         match sender.port_number() {
-            0 => Ok(split(&buffer).map(Reply::of).collect()),
+            0 => Ok(split(&buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
             _ => Ok(Vec::new()),
         }
     }
@@ -273,7 +278,7 @@ pub(super) fn next_events<'a>(
             break;
         }
         for at in ready {
-            for reply in sockets[at].replies()? {
+            for (_, reply) in sockets[at].replies()? {
                 if let Reply::Object(object) = reply {
                     events.push((at, object));
                 }

@@ -335,10 +335,11 @@ async fn find(end: &VethEnd<'_>, side: &Side, mac: Mac) -> Result<[u32; 2]> {
         LinkAttribute::Link(index) => Some(*index),
         _ => None,
     });
-    match peer {
-        Some(peer) if mac_of(&link) == Some(mac) => Ok([link.header.index, peer]),
-        _ => Err(Error::os("find the new veth", end, Errno::NODEV).because("somebody replaced it")),
+    if mac_of(&link) != Some(mac) {
+        return Err(Error::os("find the new veth", end, Errno::NODEV).because("somebody replaced it"));
     }
+    // Kernels before 5.16 do not say an index that is the same in both namespaces.
+    Ok([link.header.index, peer.unwrap_or(link.header.index)])
 }
 
 async fn configure(
