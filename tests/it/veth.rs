@@ -1,5 +1,6 @@
 //! veth: a pair in one line, or nothing.
 
+use nsnet::{Netlink, Netns, VethEnd, VethOptions, netlink::veth};
 use serde_json::Value;
 
 use super::support::{World, is_real_root, json};
@@ -337,18 +338,40 @@ fn interrupted(signal: &str, code_then: &str) {
 fn a_storm_of_events_beside_it_costs_no_pair() {
     let world = World::new();
     world.ok("add red");
+    // Stopped between two requests; then come more events than a socket holds; then it goes on.
     world.sh(&format!(
-        "cd /run; for i in $(seq 600); do echo link add d$i group 9 type ifb; done >storm
-         {{ for round in 1 2 3; do ip -batch storm; ip link del group 9; done; touch over; }} &
-         until [ -e over ]; do $NSNET veth {PAIR}; ip link del a0; done; wait"
+        "cd /run; for i in $(seq 400); do echo link add d$i group 9 type ifb; done >storm
+         for n in 1 2 3 4 5 6 7 8; do
+             strace -f -o trace -e trace=epoll_wait -e inject=epoll_wait:signal=SIGSTOP:when=$n $NSNET veth {PAIR} & strace=$!
+             until grep -q 'stopped by SIGSTOP' trace 2>/dev/null; do kill -0 $strace; done
+             ip -batch storm; ip link del group 9
+             kill -CONT $(sed -n '/stopped by SIGSTOP/{{s/ .*//p;q}}' trace)
+             wait $strace
+             ping -q -c1 -W1 fd00::2; ip link del a0; rm trace
+         done"
     ));
+}
+
+#[test]
+fn the_first_end_is_operational_when_its_making_returns() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (left, right) = (Netns::unnamed().unwrap(), Netns::unnamed().unwrap());
+        let look = Netlink::open(&left).unwrap();
+        for round in 0..200 {
+            let name = format!("v{round}").parse().unwrap();
+            let ends = [VethEnd::new(&left, &name), VethEnd::new(&right, &name)];
+            veth::create(&ends, &VethOptions::default()).await.unwrap();
+            assert_eq!(look.link(name.as_str()).await.unwrap().operstate, "UP", "round {round}");
+        }
+    });
 }
 
 #[test]
 fn the_first_packet_gets_through_both_ways_200_times() {
     let world = World::new();
     world.ok("add red");
-    // Each of the four is the first in its turn.
+    // Each of the four is the first in its turn. Without IPv6 there is less to wait for.
     let log = world.sh(&format!(
         "pings() {{ for turn in $*; do case $turn in
              0) ping -n -c1 -W1 10.0.0.2;;
@@ -356,15 +379,18 @@ fn the_first_packet_gets_through_both_ways_200_times() {
              2) ping -n -c1 -W1 fd00::2;;
              3) nsenter --net=/run/netns/red ping -n -c1 -W1 fd00::1;;
          esac; done; }}
-         for round in $(seq 50); do for order in '0 1 2 3' '1 0 3 2' '2 3 0 1' '3 2 1 0'; do
-             $NSNET veth {PAIR}
+         for round in $(seq 50); do for order in '0 1' '1 0' '2 3 0 1' '3 2 1 0'; do
+             case $order in
+                 ???) $NSNET veth a0=10.0.0.1/24 red:b0=10.0.0.2/24;;
+                 *) $NSNET veth {PAIR};;
+             esac
              pings $order || echo lost in round $round $order
              ip link del a0
          done; done"
     ));
     let times: Vec<f64> =
         log.lines().filter_map(|line| line.split_once("time=")?.1.split_whitespace().next()?.parse().ok()).collect();
-    assert_eq!(times.len(), 800, "{log}");
+    assert_eq!(times.len(), 600, "{log}");
     assert!(times.iter().all(|&ms| ms < 900.0), "{times:?}");
     assert!(!log.contains("lost in"), "{log}");
     assert_eq!(world.sh("ip link show type veth; ip -n red link show type veth; ip route; ip -n red route"), "");
