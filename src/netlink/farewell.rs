@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     io,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use netlink_packet_route::RouteNetlinkMessage;
@@ -137,6 +137,23 @@ impl Farewell {
         Ok(())
     }
 
+    /// Listens until everything has ended, or nothing has for so long: hundreds end one after the
+    /// other, and the last of them are not held by anybody.
+    pub(crate) fn wait_while_some_end(&mut self, patience: Duration) -> io::Result<()> {
+        loop {
+            let before = self.count();
+            self.wait(Instant::now() + patience)?;
+            if self.is_over() || self.count() == before {
+                return Ok(());
+            }
+        }
+    }
+
+    /// What is awaited: namespaces, and ends elsewhere.
+    fn count(&self) -> usize {
+        self.alive.len() + self.places.iter().map(|place| place.ends.len()).sum::<usize>()
+    }
+
     fn hear(&mut self, place: usize, event: &RouteNetlinkMessage) {
         match event {
             RouteNetlinkMessage::DelLink(link) => {
@@ -166,7 +183,7 @@ impl Farewell {
     }
 
     pub(crate) fn is_over(&self) -> bool {
-        self.alive.is_empty() && self.places.iter().all(|place| place.ends.is_empty())
+        self.count() == 0
     }
 
     /// Waits no longer for a namespace, nor for the ends that would go with it.

@@ -45,7 +45,7 @@ pub enum Outcome {
     NameOnly,
     /// The namespace lives on, held by these.
     Held(Vec<Holder>),
-    /// The namespace still lived after ten seconds, held by something that shows nowhere, such as a
+    /// The namespace still lived when nothing had ended for ten seconds, held by something that shows nowhere, such as a
     /// socket that was opened inside by a process elsewhere.
     HeldUnseen,
     /// Not waited for, as asked.
@@ -170,11 +170,10 @@ fn unmount_all(path: &Path) -> rustix::io::Result<()> {
 /// Nobody can know beforehand whether a namespace is held, so both are looked for: its end is
 /// heard, or a holder is found twice with time between for those who were only passing by.
 fn await_end(mut farewell: Farewell) -> BTreeMap<NetnsId, Outcome> {
-    let started = Instant::now();
     let mut outcomes = BTreeMap::new();
     let heard = farewell
-        .wait(started + USUAL)
-        .and_then(|()| if farewell.is_over() { Ok(()) } else { await_slow(&mut farewell, started, &mut outcomes) });
+        .wait(Instant::now() + USUAL)
+        .and_then(|()| if farewell.is_over() { Ok(()) } else { await_slow(&mut farewell, &mut outcomes) });
     let left = match &heard {
         Ok(()) => farewell.left(),
         Err(_) => farewell.watched(),
@@ -190,13 +189,13 @@ fn await_end(mut farewell: Farewell) -> BTreeMap<NetnsId, Outcome> {
     outcomes
 }
 
-fn await_slow(farewell: &mut Farewell, started: Instant, held: &mut BTreeMap<NetnsId, Outcome>) -> io::Result<()> {
+fn await_slow(farewell: &mut Farewell, held: &mut BTreeMap<NetnsId, Outcome>) -> io::Result<()> {
     let suspects = holders(&farewell.alive());
     farewell.wait(Instant::now() + PASSING_BY)?;
     let alive = farewell.alive();
     let suspected: BTreeSet<_> = suspects.into_iter().map(|(id, _)| id).filter(|id| alive.contains(id)).collect();
     give_up_on(farewell, held, &suspected)?;
-    farewell.wait(started + PATIENCE)?;
+    farewell.wait_while_some_end(PATIENCE)?;
     let alive = farewell.alive();
     give_up_on(farewell, held, &alive)
 }

@@ -154,7 +154,7 @@ fn what_cannot_be_looked_at_is_said_on_stderr_only() {
     assert_eq!((ran.out.as_str(), ran.status.code()), ("", Some(0)), "{ran}");
     let (count, rest) = ran.err.strip_prefix("nsnet: warning: ").unwrap().split_once(' ').unwrap();
     assert!(count.parse::<u32>().unwrap() > 0, "{ran}");
-    assert_eq!(rest, "processes could not be looked at; root could\n");
+    assert_eq!(rest, "processes may not be looked at, and may live there too\n");
     assert_eq!(unprivileged(&world, "-q pids red").err, "");
     let machine = parse(&unprivileged(&world, "-j pids red").err);
     assert!(
