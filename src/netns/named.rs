@@ -145,7 +145,7 @@ pub fn prune() -> Result<Vec<NsName>> {
 }
 
 /// The names in `/run/netns`, sorted by their bytes: also of what is dead or foreign
-/// (see [`Entry::look`]). A directory that does not exist holds none.
+/// (see [`Entry::look`](super::Entry::look)). A directory that does not exist holds none.
 ///
 /// # Errors
 ///
