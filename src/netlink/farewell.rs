@@ -125,16 +125,32 @@ impl Farewell {
 
     /// Listens until everything has ended or the time is up.
     pub(crate) fn wait(&mut self, until: Instant) -> io::Result<()> {
-        while !self.is_over() {
-            let heard = raw::next_events(self.places.iter_mut().map(|place| &mut place.heard), until);
-            match heard {
-                Ok(events) if events.is_empty() => return Ok(()),
+        while !self.is_over() && self.listen(until)? {}
+        Ok(())
+    }
+
+    /// Hears what comes next; false when the time is up.
+    fn listen(&mut self, until: Instant) -> io::Result<bool> {
+        match raw::next_events(self.places.iter_mut().map(|place| &mut place.heard), until) {
+            Ok(events) if events.is_empty() => return Ok(false),
+            Ok(events) => events.into_iter().for_each(|(place, event)| self.hear(place, &event)),
+            Err(e) if is_overrun(&e) => self.catch_up()?,
+            Err(e) => return Err(e),
+        }
+        Ok(true)
+    }
+
+    /// Events were lost. The kernel says so once, and loses more until everything that waits is
+    /// read: only then it helps to look.
+    fn catch_up(&mut self) -> io::Result<()> {
+        loop {
+            match raw::next_events(self.places.iter_mut().map(|place| &mut place.heard), Instant::now()) {
+                Ok(events) if events.is_empty() => return self.look_again(),
                 Ok(events) => events.into_iter().for_each(|(place, event)| self.hear(place, &event)),
-                Err(e) if e.raw_os_error() == Some(libc::ENOBUFS) => self.look_again()?,
+                Err(e) if is_overrun(&e) => {}
                 Err(e) => return Err(e),
             }
         }
-        Ok(())
     }
 
     /// Listens until everything has ended, or nothing has for so long: hundreds end one after the
@@ -143,6 +159,8 @@ impl Farewell {
         loop {
             let before = self.count();
             self.wait(Instant::now() + patience)?;
+            // Nobody is said to be held because something went unheard.
+            self.look_again()?;
             if self.is_over() || self.count() == before {
                 return Ok(());
             }
@@ -167,7 +185,7 @@ impl Farewell {
         }
     }
 
-    /// Events were lost: asks what is still there.
+    /// Asks what is still there.
     fn look_again(&mut self) -> io::Result<()> {
         let lost = |e: raw::Refusal| io::Error::from(e.errno().unwrap_or(Errno::IO));
         if let Some(here) = self.places.first_mut() {
@@ -210,4 +228,8 @@ impl Farewell {
     pub(crate) fn watched(&self) -> BTreeSet<NetnsId> {
         self.watched.clone()
     }
+}
+
+fn is_overrun(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOBUFS.raw_os_error())
 }
