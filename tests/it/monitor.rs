@@ -13,7 +13,7 @@ use std::{
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::json;
 
-use super::support::{World, json};
+use super::support::{Background, World, json};
 
 #[test]
 fn each_change_is_a_line_at_once_in_the_words_of_ip() {
@@ -64,13 +64,11 @@ fn a_rename_is_a_deletion_and_an_addition() {
     world.sh("$NSNET add a");
     let mut monitor = world.monitor("");
     world.ok("rename a b");
-    let mut both = [monitor.line(), monitor.line()];
-    both.sort();
-    assert_eq!(both, ["add b\n", "delete a\n"]);
+    assert_eq!(lines(&world, &mut monitor), ["add b\n", "delete a\n"]);
     world.sh("ln -s b /run/netns/link");
-    assert_eq!(monitor.line(), "add link\n");
+    assert_eq!(lines(&world, &mut monitor), ["add link\n"]);
     world.ok("rename link knil");
-    assert_eq!([monitor.line(), monitor.line()], ["delete link\n", "add knil\n"]);
+    assert_eq!(lines(&world, &mut monitor), ["delete link\n", "add knil\n"]);
 }
 
 #[test]
@@ -91,10 +89,10 @@ fn a_dead_name_is_announced_when_it_comes_to_life() {
     world.sh("touch /run/netns/new");
     for name in ["bound", "new"] {
         world.sh(&format!("mount --bind /run/netns/a /run/netns/{name}"));
-        assert_eq!(monitor.line(), format!("add {name}\n"));
+        assert_eq!(lines(&world, &mut monitor), [format!("add {name}\n")]);
     }
     world.ok("add replaced");
-    assert_eq!(monitor.line(), "add replaced\n");
+    assert_eq!(lines(&world, &mut monitor), ["add replaced\n"]);
 }
 
 #[test]
@@ -131,8 +129,18 @@ fn signals_end_it() {
     let world = World::new();
     for (name, number) in [("INT", 2), ("TERM", 15)] {
         let mut monitor = world.monitor("");
-        world.sh(&format!("kill -{name} {}", monitor.pid()));
+        world.sh(&format!("kill -{name} {}; $NSNET add {name}", monitor.pid()));
+        assert_eq!(monitor.line(), "");
         assert_eq!(monitor.wait().signal(), Some(number));
         assert_eq!(world.sh("cat /run/monitor.err"), "");
     }
+}
+
+/// All lines about what was done so far.
+fn lines(world: &World, monitor: &mut Background) -> Vec<String> {
+    world.sh("ip netns add end");
+    let lines: Vec<_> = std::iter::from_fn(|| Some(monitor.line())).take_while(|line| line != "add end\n").collect();
+    world.sh("ip netns del end");
+    assert_eq!(monitor.line(), "delete end\n");
+    lines
 }

@@ -61,6 +61,34 @@ fn nsnet_and_ip_together_prepare_the_directory_once() {
 }
 
 #[test]
+fn a_first_add_waits_for_another_that_is_preparing_the_directory() {
+    let world = World::new();
+    // It stops with the directory made, but not mounted.
+    let stop = "-e trace=open_tree -e inject=open_tree:signal=STOP";
+    let mut first = world.start(&format!("exec strace -D -qq -o /dev/stdout {stop} $NSNET add x"));
+    let mut second = world.start("exec strace -D -qq -o /dev/stdout -e trace=flock $NSNET add y");
+    world.sh(&format!("kill -CONT {}", first.pid()));
+    assert!(first.wait().success());
+    assert!(second.wait().success());
+    assert_eq!(mounts_of_the_directory(&world), 1);
+    assert_eq!(mounts(&world), once_each(["x", "y"]));
+}
+
+#[test]
+fn what_ip_prepared_while_nsnet_waited_is_not_mounted_over_again() {
+    let world = World::new();
+    world.sh("mkdir /run/netns");
+    let ip = world.start("exec flock /run/netns sh -c 'echo held; exec cat'");
+    let mut add = world.start("exec strace -D -qq -o /dev/stdout -e trace=flock $NSNET add x");
+    assert!(add.line().ends_with("= -1 EAGAIN (Resource temporarily unavailable)\n"));
+    world.sh("mount --bind /run/netns /run/netns; mount --make-shared /run/netns");
+    drop(ip);
+    assert!(add.wait().success());
+    assert_eq!(mounts_of_the_directory(&world), 1);
+    world.ok("exec x true");
+}
+
+#[test]
 fn exec_racing_with_add_and_del_runs_or_finds_no_name() {
     let world = World::shared();
     let forty = |command| format!("for n in $(seq 40); do {command} 2>&1 || echo exit $?; done");
@@ -293,7 +321,7 @@ fn names_made_outside_live_inside_an_exec_that_goes_on() {
     for world in [World::new(), World::shared()] {
         world.ok("add a");
         let mut inside = world.start(
-            "exec $NSNET exec a sh -c 'echo inside; read _; nsenter --net=/run/netns/b true && echo entered; \
+            "exec $NSNET exec a sh -c 'echo inside; read _; nsenter --net=/run/netns/b echo entered || echo dead; \
              read _; ls /run/netns'",
         );
         world.ok("add b");
