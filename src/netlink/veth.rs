@@ -131,8 +131,9 @@ pub struct VethMade {
 /// Makes a veth pair: each end in its namespace with its final name, addressed, up, and ready for
 /// the first packet when this returns.
 ///
-/// On any failure nothing remains, also when the future is dropped half-way. IPv6 addresses are
-/// not checked for duplicates. Each namespace is left as it was but for the pair.
+/// On any failure nothing remains, also when the future is dropped half-way: the one request that
+/// makes the pair is carried out without yielding, which takes a fraction of a millisecond, and the
+/// drop is what removes it. IPv6 addresses are not checked for duplicates. Each namespace is left as it was but for the pair.
 ///
 /// # Errors
 ///
@@ -163,8 +164,10 @@ pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[V
     }
     let macs = options.macs.map_or_else(random_macs, Ok)?;
     let mut undo = Undo::prepare(&ends[0], macs[0])?;
+    // On the blocking socket, without an await: a request that waits in a connection's queue is sent
+    // even after this future, and the undoing, are gone.
     let request = RouteNetlinkMessage::NewLink(request(ends, macs, options));
-    match kernel[0].netlink.request(request, NLM_F_CREATE | NLM_F_EXCL).await {
+    match undo.socket.request(request, NLM_F_CREATE | NLM_F_EXCL) {
         Ok(()) => {}
         Err(refusal) => {
             // Where only the answer was lost, the pair may be there.
