@@ -45,7 +45,7 @@ fn source_files(dir: &Path) -> Vec<PathBuf> {
 }
 
 /// Paths below `src`, and the code of each without comments and its unit tests.
-fn sources() -> Vec<(String, String)> {
+pub fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let read = |path: PathBuf| {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
