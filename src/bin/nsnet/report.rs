@@ -102,7 +102,9 @@ impl Report {
     /// What failed is nsnet's own, not the work.
     fn own(&self, what: &str, e: &io::Error) -> ExitCode {
         let text = format!("cannot {what}: {e}");
-        self.line("error", &text, None, &Line { error: Some(text.clone()), errno: e.raw_os_error(), ..EMPTY });
+        let kind = Some(ErrorKind::Os.as_str());
+        let line = Line { error: Some(text.clone()), kind, errno: e.raw_os_error(), ..EMPTY };
+        self.line("error", &text, None, &line);
         FAILED.into()
     }
 
@@ -191,7 +193,12 @@ pub fn usage(error: &clap::Error, json: bool) -> ExitCode {
         let text = error.render().to_string();
         return misuse(text.strip_prefix("error: ").unwrap_or(&text).trim_end(), json);
     }
-    // Nobody is left to hear that the stream is closed.
-    let _ = error.print();
-    if error.use_stderr() { USAGE.into() } else { ExitCode::SUCCESS }
+    let printed = error.print();
+    if error.use_stderr() {
+        // Nobody is left to hear that stderr is closed.
+        return USAGE.into();
+    }
+    // Help and version are answers like any other.
+    let report = Report { json, quiet: false, style: Style { escape: false, color: false } };
+    printed.map_or_else(|e| report.failure(Failure::Output(e)), |()| ExitCode::SUCCESS)
 }

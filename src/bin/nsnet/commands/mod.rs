@@ -10,7 +10,7 @@ mod veth;
 
 use std::io;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, error::ErrorKind};
 use nsnet::{Error, Netns, NsRef, exec::ExecError};
 
 use crate::{
@@ -103,12 +103,15 @@ pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
 }
 
 fn help(verb: Option<&str>) -> Result<Answer, Failure> {
-    let mut command = Cli::command();
-    command.build();
-    let Some(verb) = verb else { return Ok(Answer::Text(command.render_long_help().to_string())) };
-    let found = command.find_subcommand_mut(verb);
-    let found = found.ok_or_else(|| Failure::Usage(format!("there is no verb '{verb}'; 'nsnet help' lists them")))?;
-    Ok(Answer::Text(found.render_long_help().to_string()))
+    // The same as 'nsnet VERB --help', to the letter.
+    let asked = ["nsnet"].into_iter().chain(verb).chain(["--help"]);
+    match Cli::command().try_get_matches_from(asked) {
+        Err(answer) if answer.kind() == ErrorKind::DisplayHelp => Ok(Answer::Text(answer.render().to_string())),
+        _ => {
+            let verb = verb.unwrap_or_default();
+            Err(Failure::Usage(format!("there is no verb '{verb}'; 'nsnet help' lists them")))
+        }
+    }
 }
 
 /// An option that would be ignored is a misunderstanding.
