@@ -19,7 +19,7 @@ pub struct World {
 
 /// What a command came to.
 pub struct Ran {
-    line: String,
+    pub line: String,
     pub status: ExitStatus,
     pub out: String,
     pub err: String,
