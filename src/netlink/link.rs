@@ -398,8 +398,18 @@ pub(crate) fn raise_loopback(subject: impl std::fmt::Display) -> Result<()> {
 ///
 /// `Denied` without `CAP_SYS_ADMIN` over the namespace.
 pub fn count(ns: &Netns) -> Result<usize> {
+    names(ns).map(|names| names.len())
+}
+
+/// The names of the links of a namespace, `lo` included, by index. It needs no runtime.
+///
+/// # Errors
+///
+/// As [`count`].
+pub fn names(ns: &Netns) -> Result<Vec<String>> {
     let mut socket = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", ns, e))?;
-    indices(&mut socket).map(|links| links.len()).map_err(|e| e.into_error("list links in", ns))
+    let objects = socket.dump(&dump_request()).map_err(|e| e.into_error("list links in", ns))?;
+    Ok(objects.iter().filter_map(link_of).map(|link| link.name).collect())
 }
 
 /// The other ends, in other namespaces, of the pairs of a socket's namespace: the id of the

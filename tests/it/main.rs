@@ -9,6 +9,7 @@ mod cli;
 mod compat;
 mod delete;
 mod exec;
+mod generated;
 mod library;
 mod link;
 mod monitor;

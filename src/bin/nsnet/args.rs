@@ -140,6 +140,8 @@ pub enum Verb {
     Veth(Veth),
     /// Show links.
     Link(Link),
+    /// Print the completion script of a shell.
+    Completions(Completions),
     /// Print this help, or that of a verb.
     Help(Help),
 }
@@ -329,6 +331,20 @@ pub struct LinkShow {
     /// The link, by its name or an altname, and where it lives; all links without one.
     #[arg(value_name = "[NS:]IF", value_parser = device())]
     pub device: Option<Device>,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell.
+    #[arg(value_name = "SHELL")]
+    pub shell: Shell,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 
 mod args;
 mod commands;
+mod complete;
 mod render;
 mod report;
 mod words;
@@ -23,6 +24,9 @@ fn main() -> ExitCode {
 }
 
 fn nsnet() -> ExitCode {
+    if let Some(code) = complete::answer() {
+        return code;
+    }
     let words = match words::read(std::env::args_os().skip(1)) {
         Ok(words) => words,
         Err(misuse) => return report::misuse(&misuse.0, asks_for_json()),

@@ -3,6 +3,7 @@
 //! somebody else.
 
 use std::{
+    collections::BTreeSet,
     ffi::{OsStr, OsString},
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
@@ -103,8 +104,13 @@ const NETNS_VERBS: &[(&str, &str)] = &[
     ("attach", "attach"),
 ];
 
+/// nsnet's words for the verbs of `ip netns`, each once.
+pub fn netns_verbs() -> BTreeSet<&'static str> {
+    NETNS_VERBS.iter().map(|&(_, verb)| verb).collect()
+}
+
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "link"];
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "link", "completions"];
 
 /// Options of `exec` that take the next word.
 const EXEC_VALUES: &[&str] = &["--user", "--netns", "-n"];

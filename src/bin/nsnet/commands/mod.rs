@@ -15,6 +15,7 @@ use nsnet::{Error, Netns, NsRef, exec::ExecError};
 
 use crate::{
     args::{Cli, Globals, LinkVerb, Verb},
+    complete,
     render::Answer,
 };
 
@@ -98,6 +99,7 @@ pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
         Verb::Link(args) => match args.verb {
             LinkVerb::Show(args) => link::show(args, &context),
         },
+        Verb::Completions(args) => Ok(Answer::Text(complete::script(args.shell).to_owned())),
         Verb::Help(args) => help(args.verb.as_deref()),
     }
 }
