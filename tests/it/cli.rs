@@ -389,7 +389,7 @@ fn names_are_checked_as_ip_checks_them() {
         world.nsnet(["add", bad]).fails(2);
     }
     assert_eq!(
-        world.nsnet(["add", "pid:1"]).fails(1),
+        world.nsnet(["add", "pid:1"]).fails(2),
         "nsnet: cannot add 'pid:1': 'pid:N' always means the process N\n"
     );
 }
