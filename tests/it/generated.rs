@@ -211,3 +211,69 @@ fn fish_completes_with_help_beside() {
         "red\nred:lo\nred:eth0\n--if-exists\tIgnore names that do not exist, instead of failing\n"
     );
 }
+
+macro_rules! prose {
+    ($($page:literal)*) => { [$(($page, include_str!(concat!("../../man/prose/", $page, ".roff")))),*] };
+}
+
+/// What the man pages are made of.
+const PROSE: [(&str, &str); 16] = prose! {
+    "nsnet" "add" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "pids" "prune"
+    "rename" "set" "veth"
+};
+
+/// The commands behind `# ` in the examples of a page, each with what it is said to print.
+fn examples(prose: &str) -> Vec<(String, String)> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for block in prose.split(".EX\n").skip(1).filter_map(|rest| rest.split(".EE\n").next()) {
+        let mut command_before = false;
+        for line in block.lines() {
+            match line.strip_prefix("# ") {
+                Some(command) => found.push((command.to_owned(), String::new())),
+                // What is typed at `% ` needs a hand, or a second terminal.
+                None if line.starts_with("% ") => {}
+                None if command_before => found.last_mut().unwrap().1 += &format!("{line}\n"),
+                None => continue,
+            }
+            command_before = !line.starts_with("% ");
+        }
+    }
+    found
+}
+
+/// Numbers of processes, inodes and hardware addresses differ from run to run, and so do columns.
+fn alike(text: &str) -> Vec<String> {
+    let is_mac = |word: &str| word.len() == 17 && word.matches(':').count() == 5;
+    let digits = |word: &str| word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
+    let short = |mut word: String| {
+        while word.contains("00") {
+            word = word.replace("00", "0");
+        }
+        word
+    };
+    let word = |word: &str| if is_mac(word) { "MAC".to_owned() } else { short(digits(word)) };
+    let words =
+        |line: &str| line.split([' ', ',', '"']).filter(|w| !w.is_empty()).map(word).collect::<Vec<_>>().join(" ");
+    text.lines().map(words).collect()
+}
+
+#[test]
+fn examples_of_the_man_pages_print_what_the_pages_say() {
+    let mut run_examples = 0;
+    for (page, prose) in PROSE {
+        let world = World::new();
+        for (example, says) in examples(prose) {
+            let prints = in_shell(&world, &["sh", "-c"], &format!("{{ {example}\n}} 2>&1; :"));
+            assert_eq!(alike(&prints), alike(&says), "{page}: {example}\n{prints}");
+            run_examples += 1;
+        }
+    }
+    assert!(run_examples > 60, "only {run_examples} examples were found");
+}
+
+#[test]
+fn every_verb_has_a_man_page() {
+    let verbs = fitting(&World::new(), &[""]);
+    let missing: Vec<_> = verbs.iter().filter(|verb| PROSE.iter().all(|(page, _)| page != verb)).collect();
+    assert_eq!(missing, ["help"]);
+}

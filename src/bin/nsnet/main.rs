@@ -4,6 +4,8 @@
 mod args;
 mod commands;
 mod complete;
+#[cfg(test)]
+mod generate;
 mod render;
 mod report;
 mod words;
