@@ -232,7 +232,7 @@ fn examples(prose: &str) -> Vec<(String, String)> {
                 Some(command) => found.push((command.to_owned(), String::new())),
                 // What is typed at `% ` needs a hand, or a second terminal.
                 None if line.starts_with("% ") => {}
-                None if command_before => found.last_mut().unwrap().1 += &format!("{line}\n"),
+                None if command_before => found.last_mut().unwrap().1.extend([line, "\n"]),
                 None => continue,
             }
             command_before = !line.starts_with("% ");

@@ -177,7 +177,9 @@ fn tidy(page: &str) -> String {
 fn the_committed_man_pages_are_the_generated_ones() {
     let pages = pages();
     if std::env::var_os("NSNET_GENERATE").is_some() {
-        pages.iter().for_each(|(file, page)| fs::write(man_dir().join(file), page).unwrap());
+        for (file, page) in &pages {
+            fs::write(man_dir().join(file), page).unwrap();
+        }
     }
     let files = fs::read_dir(man_dir()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
     let committed: BTreeMap<_, _> = files
