@@ -15,13 +15,14 @@ pub(crate) fn quoted(name: &OsStr) -> String {
     format!("'{}'", escaped(name.as_bytes()))
 }
 
-/// Bytes as text that no terminal acts on: control characters and bytes that are not UTF-8 are escaped.
+/// Bytes as text that no terminal acts on: control characters, bytes that are not UTF-8, and the
+/// backslash of these escapes are escaped, so that different bytes never look the same.
 #[must_use]
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+            if c.is_control() || c == '\\' { text.extend(c.escape_default()) } else { text.push(c) }
         }
         text.extend(chunk.invalid().iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from));
     }
