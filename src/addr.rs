@@ -8,11 +8,11 @@ use std::{
     str::FromStr,
 };
 
-use ipnetwork::IpNetwork;
+use ipnetwork::{IpNetwork, IpNetworkError};
 
 use crate::{
     error::{Error, Result},
-    name::{IfName, NsRef, quoted},
+    name::{IfName, NsRef, escaped, quoted},
 };
 
 /// An address with the length of its prefix, as an interface carries it: `10.0.0.1/24`.
@@ -44,9 +44,11 @@ impl FromStr for IfAddr {
     fn from_str(text: &str) -> Result<Self> {
         let invalid = |reason: String| Error::invalid("use address", quoted(OsStr::new(text)), reason);
         if !text.contains('/') {
-            return Err(invalid(format!("the length of the prefix is missing, as in '{text}/24'")));
+            let shown = escaped(text.as_bytes());
+            return Err(invalid(format!("the length of the prefix is missing, as in '{shown}/24'")));
         }
-        let network: IpNetwork = text.parse().map_err(|e| invalid(format!("{e}")))?;
+        let network: IpNetwork =
+            text.parse().map_err(|e: IpNetworkError| invalid(escaped(e.to_string().as_bytes())))?;
         match network.ip() {
             ip if ip.is_unspecified() => Err(invalid("it is the unspecified address".into())),
             ip if ip.is_multicast() => Err(invalid("it is a multicast address".into())),
@@ -117,7 +119,7 @@ impl fmt::Display for Mac {
 /// One end of a link: `[NS:]IF[=ADDR/LEN[,ADDR/LEN…]]`.
 ///
 /// Interface names cannot contain `:`, so the last one before the first `=` separates. A namespace
-/// whose name holds `=` cannot be written so.
+/// or an interface whose name holds `=` cannot be written so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct End {
     /// Where the end lives; `None` where it was not said.

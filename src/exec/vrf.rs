@@ -7,6 +7,7 @@ use std::{
 
 use crate::{
     error::{Error, Result},
+    name::quoted,
     sys::mountinfo,
 };
 
@@ -15,7 +16,7 @@ use crate::{
 pub(super) fn leave() -> Result<()> {
     let Ok(cgroups) = fs::read_to_string("/proc/self/cgroup") else { return Ok(()) };
     let Some(outer) = outside_of_vrf(&cgroups) else { return Ok(()) };
-    let failed = |e| Error::os("leave the VRF of cgroup", format!("'{outer}'"), e);
+    let failed = |e| Error::os("leave the VRF of cgroup", quoted(outer.as_ref()), e);
     let mounts = mountinfo::of_this_thread().map_err(failed)?;
     let Some(mount) = mounts.into_iter().find(|mount| mount.fs_type == "cgroup2") else { return Ok(()) };
     let procs = procs_of(&mount.point, outer);

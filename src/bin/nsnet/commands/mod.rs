@@ -11,7 +11,7 @@ mod veth;
 use std::io;
 
 use clap::{CommandFactory, error::ErrorKind};
-use nsnet::{Error, Netns, NsRef, exec::ExecError};
+use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
 
 use crate::{
     args::{Cli, Globals, LinkVerb, Verb},
@@ -110,7 +110,7 @@ fn help(verb: Option<&str>) -> Result<Answer, Failure> {
     match Cli::command().try_get_matches_from(asked) {
         Err(answer) if answer.kind() == ErrorKind::DisplayHelp => Ok(Answer::Text(answer.render().to_string())),
         _ => {
-            let verb = verb.unwrap_or_default();
+            let verb = escaped(verb.unwrap_or_default().as_bytes());
             Err(Failure::Usage(format!("there is no verb '{verb}'; 'nsnet help' lists them")))
         }
     }
