@@ -8,6 +8,8 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
+use nsnet::name::escaped;
+
 /// The command line in nsnet's own words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
@@ -36,6 +38,8 @@ enum Does {
     Flag(&'static str),
     /// The same, and takes the next word.
     Value(&'static str),
+    /// nsnet has none of it yet, and no other option may be taken for it.
+    Lacking,
     /// Changes nothing of `ip netns`; other objects may refuse it.
     Other,
     /// The same, and takes the next word.
@@ -67,6 +71,7 @@ const OPTIONS: &[Opt] = &[
     opt("human-readable", Does::Other),
     opt("iec", Does::Other),
     opt("statistics", Does::Other),
+    exact("stats", Does::Other),
     opt("details", Does::Other),
     opt("resolve", Does::Other),
     opt("oneline", Does::Other),
@@ -75,6 +80,7 @@ const OPTIONS: &[Opt] = &[
     opt("Version", Does::Flag("--version")),
     exact("version", Does::Flag("--version")),
     opt("force", Does::Other),
+    opt("batch", Does::Lacking),
     opt("brief", Does::Flag("--brief")),
     opt("json", Does::Flag("--json")),
     opt("pretty", Does::Flag("--pretty")),
@@ -154,11 +160,14 @@ fn translate_option(
         Some(at) => (&body[..at], Some(OsString::from_vec(body[at + 1..].to_vec()))),
         None => (body, None),
     };
-    let shown = word.to_string_lossy();
+    let shown = escaped(word.as_bytes());
     let unknown = || Misuse(format!("the option \"{shown}\" is unknown; 'nsnet --help' lists them"));
     let found = OPTIONS.iter().find(|option| fits(option, name)).ok_or_else(unknown)?;
     let missing = || Misuse(format!("the option \"{shown}\" needs a value"));
     match (&found.does, value) {
+        (Does::Lacking, _) => {
+            return Err(Misuse(format!("the option \"{shown}\" is ip's -{}, which nsnet lacks", found.name)));
+        }
         (Does::Flag("--color"), Some(value)) => {
             out.push([OsStr::new("--color="), &value].into_iter().collect());
         }
@@ -190,7 +199,7 @@ fn verb_of(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
     if ["netns", "netn", "net"].iter().any(|object| first == object) {
         let Some((verb, rest)) = rest.split_first() else { return Ok(("list".into(), rest)) };
         let unknown = || {
-            let shown = verb.to_string_lossy();
+            let shown = escaped(verb.as_bytes());
             Misuse(format!("the command \"{shown}\" is unknown to netns; 'nsnet netns help' lists them"))
         };
         return Ok((netns_verb(verb).ok_or_else(unknown)?.into(), rest));
@@ -219,7 +228,7 @@ fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
     }
     candidates.extend(NETNS_VERBS.iter().map(|(word, _)| word).filter(begins));
     candidates.sort_unstable();
-    let shown = typed.to_string_lossy();
+    let shown = escaped(typed.as_bytes());
     Err(Misuse(format!("the command \"{shown}\" is ambiguous: {}", candidates.join(", "))))
 }
 
@@ -330,7 +339,8 @@ mod tests {
         means("-j netns", "--json list");
         means("--json list", "--json list");
         means("-br link show", "--brief link show");
-        means("-b", "--brief list");
+        means("-bri", "--brief list");
+        assert_eq!(argv("-b x").unwrap_err(), "the option \"-b\" is ip's -batch, which nsnet lacks");
         means("-n red list-id", "--netns=red list-id");
         means("-netns red -p -j list", "--netns=red --pretty --json list");
         means("--netns=red list", "--netns=red list");
