@@ -197,7 +197,10 @@ impl FromStr for End {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary::{bytes, if_addrs, if_names, is_plain, ns_refs, text, written};
 
     fn end(text: &str) -> End {
         text.parse().unwrap()
@@ -263,5 +266,82 @@ mod tests {
             assert!(bad.parse::<Mac>().is_err(), "{bad:?}");
         }
         assert_eq!(Mac::from_random([0xff; 6]).to_string(), "fe:ff:ff:ff:ff:ff");
+    }
+
+    /// `[NS:]IF[=ADDR/LEN…]`, as a user writes it.
+    fn end_as_written(End { ns, ifname, addrs }: &End) -> OsString {
+        let mut bytes = ns.as_ref().map(|ns| [&written(ns)[..], b":"].concat()).unwrap_or_default();
+        bytes.extend(ifname.as_str().as_bytes());
+        for (at, addr) in addrs.iter().enumerate() {
+            bytes.push(if at == 0 { b'=' } else { b',' });
+            bytes.extend(addr.to_string().as_bytes());
+        }
+        OsString::from_vec(bytes)
+    }
+
+    fn ends() -> impl Strategy<Value = End> {
+        let addrs = prop::collection::vec(if_addrs(), 0..4);
+        let any = (prop::option::of(ns_refs()), if_names(), addrs);
+        let any = any.prop_map(|(ns, ifname, addrs)| End { ns, ifname, addrs });
+        any.prop_filter("what holds '=' cannot be written", |end| {
+            let place = End { addrs: Vec::new(), ..end.clone() };
+            !end_as_written(&place).as_bytes().contains(&b'=')
+        })
+    }
+
+    /// What is written correctly but for one byte, and what is not written at all.
+    fn near_ends() -> impl Strategy<Value = Vec<u8>> {
+        let changed = (ends(), any::<prop::sample::Index>(), bytes()).prop_map(|(end, at, other)| {
+            let mut bytes = end_as_written(&end).into_vec();
+            let at = at.index(bytes.len());
+            bytes.splice(at..=at, other.into_iter().take(1));
+            bytes
+        });
+        prop_oneof![changed, bytes()]
+    }
+
+    proptest! {
+        #[test]
+        fn an_end_reads_back_as_it_was_written(end in ends()) {
+            prop_assert_eq!(End::new(end_as_written(&end)).unwrap(), end);
+        }
+
+        #[test]
+        fn a_device_reads_back_as_it_was_written(ns in prop::option::of(ns_refs()), ifname in if_names()) {
+            let place = End { ns, ifname, addrs: Vec::new() };
+            let device = Device::new(end_as_written(&place)).unwrap();
+            prop_assert_eq!((device.ns, device.name.as_str()), (place.ns, place.ifname.as_str()));
+        }
+
+        #[test]
+        fn what_is_no_end_and_no_device_is_refused_in_plain_text(bytes in near_ends()) {
+            let text = OsString::from_vec(bytes);
+            for error in [End::new(&text).err(), Device::new(&text).err()].into_iter().flatten() {
+                prop_assert!(is_plain(&error), "{error:?}");
+            }
+        }
+
+        #[test]
+        fn an_address_reads_back_as_it_prints_or_is_refused_in_plain_text(bytes in near_ends()) {
+            let text = String::from_utf8_lossy(&bytes);
+            match text.split('=').next_back().unwrap().parse::<IfAddr>() {
+                Ok(addr) => prop_assert_eq!(addr.to_string().parse::<IfAddr>().unwrap(), addr),
+                Err(error) => prop_assert!(is_plain(&error), "{error:?}"),
+            }
+        }
+
+        #[test]
+        fn a_mac_address_reads_back_as_it_prints(octets in any::<[u8; 6]>()) {
+            let mac = Mac::from_random(octets);
+            prop_assert_eq!(mac.to_string().parse::<Mac>().unwrap(), mac);
+        }
+
+        #[test]
+        fn what_is_no_mac_address_is_refused_in_plain_text(text in text()) {
+            match text.parse::<Mac>() {
+                Ok(mac) => prop_assert_eq!(mac.to_string().parse::<Mac>().unwrap(), mac),
+                Err(error) => prop_assert!(is_plain(&error), "{error:?}"),
+            }
+        }
     }
 }

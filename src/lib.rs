@@ -56,6 +56,8 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 pub mod addr;
+#[cfg(test)]
+mod arbitrary;
 mod error;
 pub mod exec;
 pub mod inspect;

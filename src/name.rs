@@ -201,7 +201,12 @@ impl fmt::Display for IfName {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt;
+
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary::{bytes, is_plain, ns_refs, text, written};
 
     #[test]
     fn namespace_names_are_what_ip_takes() {
@@ -242,5 +247,71 @@ mod tests {
     #[test]
     fn quoting_leaves_nothing_for_a_terminal_to_act_on() {
         assert_eq!(quoted(OsStr::from_bytes(b"a\x1b[2J\n\xffz")), r"'a\u{1b}[2J\n\xffz'");
+    }
+
+    proptest! {
+        #[test]
+        fn a_namespace_name_is_kept_as_it_is_or_refused_in_plain_text(bytes in bytes()) {
+            match NsName::new(OsStr::from_bytes(&bytes)) {
+                Ok(name) => prop_assert_eq!(name.as_os_str().as_bytes(), &bytes),
+                Err(error) => prop_assert!(is_plain(&error), "{error:?}"),
+            }
+        }
+
+        #[test]
+        fn an_interface_name_is_kept_as_it_is_or_refused_in_plain_text(text in text()) {
+            match text.parse::<IfName>() {
+                Ok(name) => prop_assert_eq!(name.as_str(), &text),
+                Err(error) => prop_assert!(is_plain(&error), "{error:?}"),
+            }
+        }
+
+        #[test]
+        fn a_reference_reads_back_as_it_was_written(ns in ns_refs()) {
+            prop_assert_eq!(NsRef::new(OsString::from_vec(written(&ns))).unwrap(), ns);
+        }
+
+        #[test]
+        fn what_is_no_reference_is_refused_in_plain_text(bytes in bytes()) {
+            if let Err(error) = NsRef::new(OsString::from_vec(bytes)) {
+                prop_assert!(is_plain(&error), "{error:?}");
+            }
+        }
+
+        #[test]
+        fn escaped_text_has_no_control_characters_and_tells_different_bytes_apart(bytes in bytes()) {
+            prop_assert!(!escaped(&bytes).contains(char::is_control));
+            prop_assert_eq!(unescaped(&escaped(&bytes)), bytes);
+        }
+    }
+
+    /// Undoes Rust's escapes; where this is possible, no two texts are escaped alike.
+    fn unescaped(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut rest = text;
+        while let Some((before, escape)) = rest.split_once('\\') {
+            bytes.extend(before.as_bytes());
+            let (kind, tail) = escape.split_at(1);
+            rest = tail;
+            match kind {
+                "n" => bytes.push(b'\n'),
+                "t" => bytes.push(b'\t'),
+                "r" => bytes.push(b'\r'),
+                "\\" => bytes.push(b'\\'),
+                "x" => {
+                    let (digits, tail) = tail.split_at(2);
+                    bytes.push(u8::from_str_radix(digits, 16).unwrap());
+                    rest = tail;
+                }
+                _ => {
+                    let (digits, tail) = tail.strip_prefix('{').unwrap().split_once('}').unwrap();
+                    let c = char::from_u32(u32::from_str_radix(digits, 16).unwrap()).unwrap();
+                    bytes.extend(c.to_string().as_bytes());
+                    rest = tail;
+                }
+            }
+        }
+        bytes.extend(rest.as_bytes());
+        bytes
     }
 }

@@ -97,6 +97,8 @@ fn octal(bytes: &[u8]) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -130,5 +132,52 @@ mod tests {
         assert_eq!(mount.point, Path::new(r"/a\9"));
         let overflow = parse(br"1 2 0:1 / /a\777 rw - tmpfs tmpfs rw").next().unwrap();
         assert_eq!(overflow.point, Path::new(r"/a\777"));
+    }
+
+    /// As the kernel writes a field.
+    fn mangled(field: &[u8]) -> Vec<u8> {
+        let escape = |byte: &u8| match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
+            byte => vec![*byte],
+        };
+        field.iter().flat_map(escape).collect()
+    }
+
+    fn fields() -> impl Strategy<Value = Vec<u8>> {
+        let telling = prop::sample::select(b" \t\n\\01347a/-".to_vec());
+        prop::collection::vec(prop_oneof![3 => telling, 1 => 1..=u8::MAX], 1..20)
+    }
+
+    proptest! {
+        #[test]
+        fn a_line_reads_back_as_the_kernel_wrote_it(
+            (id, root, point) in (any::<u64>(), fields(), fields()),
+            (shared, master) in any::<(Option<u64>, Option<u64>)>(),
+        ) {
+            let tag = |name, group: Option<u64>| group.map(|id| format!("{name}:{id} ")).unwrap_or_default();
+            let line = [
+                format!("{id} 1 0:4 ").as_bytes(),
+                &mangled(&root),
+                b" ",
+                &mangled(&point),
+                format!(" rw {}{}- tmpfs tmpfs rw\n", tag("shared", shared), tag("master", master)).as_bytes(),
+            ].concat();
+            let mount = Mount {
+                id,
+                device: "0:4".into(),
+                root: OsString::from_vec(root),
+                point: OsString::from_vec(point).into(),
+                shared,
+                master,
+                fs_type: "tmpfs".into(),
+            };
+            prop_assert_eq!(parse(&line).collect::<Vec<_>>(), [mount]);
+        }
+
+        #[test]
+        fn whatever_a_line_holds_nothing_panics(bytes in fields()) {
+            prop_assert!(unescape(&bytes).len() <= bytes.len());
+            let _ = parse(&[b"1 2 0:1 ", &bytes[..], b" ", &bytes, b" rw - x"].concat()).count();
+        }
     }
 }

@@ -282,6 +282,10 @@ fn exec_arguments(rest: &[OsString], mut all: bool) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
+    use proptest::{prelude::*, sample::select};
+
     use super::*;
 
     fn argv(line: &str) -> Result<Vec<String>, String> {
@@ -390,5 +394,170 @@ mod tests {
         assert!(json("-j frob"));
         assert!(json("del --json"));
         assert!(!json("exec red ls --json"));
+    }
+
+    /// What a program says, and how it ends.
+    fn said(program: &str, words: &[&str]) -> (Option<i32>, String) {
+        let out = Command::new(program).args(words).output().unwrap();
+        (out.status.code(), [out.stdout, out.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat())
+    }
+
+    fn prefixes(word: &str) -> impl Iterator<Item = &str> {
+        (1..=word.len()).map(|length| &word[..length])
+    }
+
+    fn option_of(typed: &str) -> Option<&'static str> {
+        OPTIONS.iter().find(|option| fits(option, typed.as_bytes())).map(|option| option.name)
+    }
+
+    #[test]
+    fn ip_takes_every_prefix_of_its_options_for_the_same_one() {
+        // nsnet's own; ip takes -h for -human-readable, and knows none of the others.
+        let own = ["h", "q", "quiet", "v", "verbose", "version"];
+        let says = |option: &str| {
+            let (code, text) = said("ip", &[&format!("-{option}"), "inet", "netns", "list"]);
+            (code, text.replace(&format!("\"-{option}\""), "OPTION"))
+        };
+        for option in OPTIONS.iter().filter(|option| !own.contains(&option.name)) {
+            let in_full = says(option.name);
+            assert!(!in_full.1.contains("OPTION is unknown"), "{in_full:?}");
+            for typed in prefixes(option.name).filter(|typed| !own.contains(typed)) {
+                match option_of(typed) {
+                    Some(name) if name == option.name => {
+                        assert_eq!(says(typed), in_full, "-{typed}, for nsnet -{name}");
+                    }
+                    // Of another one, in whose turn it is looked at.
+                    Some(_) => {}
+                    None => assert!(says(typed).1.contains("OPTION is unknown"), "-{typed}: {:?}", says(typed)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn ip_takes_every_prefix_of_its_verbs_for_the_same_one() {
+        // In a /run without names. Of monitor there is nothing to compare: it does not end, and no
+        // other verb begins with an m.
+        let says = |words: &[&str]| {
+            let script = "mount -t tmpfs tmpfs /run; exec ip netns \"$@\"";
+            said("unshare", &[&["--mount", "sh", "-euc", script, "ip"], words].concat())
+        };
+        for (word, verb) in NETNS_VERBS.iter().filter(|(word, _)| *word != "monitor") {
+            for rest in [&[][..], &["x"], &["x", "1"]] {
+                let in_full = says(&[&[*word], rest].concat());
+                for typed in prefixes(word).filter(|typed| netns_verb(OsStr::new(typed)) == Some(verb) && typed != word)
+                {
+                    assert_eq!(says(&[&[typed], rest].concat()), in_full, "{typed} {rest:?}, for nsnet {word}");
+                }
+            }
+        }
+    }
+
+    /// Options of ip's in the order in which its source compares them, and whether in full only.
+    const IPS_ORDER: &[(&str, bool)] = &[
+        ("loops", false),
+        ("family", false),
+        ("4", true),
+        ("6", true),
+        ("0", true),
+        ("M", true),
+        ("B", true),
+        ("human", false),
+        ("human-readable", false),
+        ("iec", false),
+        ("stats", false),
+        ("statistics", false),
+        ("details", false),
+        ("resolve", false),
+        ("oneline", false),
+        ("timestamp", false),
+        ("tshort", false),
+        ("Version", false),
+        ("force", false),
+        ("batch", false),
+        ("brief", false),
+        ("json", false),
+        ("pretty", false),
+        ("rcvbuf", false),
+        ("color", false),
+        ("help", false),
+        ("netns", false),
+        ("Numeric", false),
+        ("all", false),
+        ("echo", true),
+    ];
+
+    /// The two words that ip has two of mean the same.
+    fn ips_option_of(typed: &str) -> Option<&'static str> {
+        let fits = |&&(name, exact): &&(&str, bool)| if exact { name == typed } else { name.starts_with(typed) };
+        IPS_ORDER.iter().find(fits).map(|&(name, _)| match name {
+            "human" => "human-readable",
+            "stats" => "statistics",
+            name => name,
+        })
+    }
+
+    fn word() -> impl Strategy<Value = OsString> {
+        let known: Vec<&[u8]> = vec![
+            b"netns",
+            b"net",
+            b"list",
+            b"exec",
+            b"e",
+            b"set",
+            b"add",
+            b"p",
+            b"del",
+            b"veth",
+            b"show",
+            b"red",
+            b"--",
+            b"-",
+            b"-a",
+            b"--all",
+            b"-n",
+            b"-netns=x",
+            b"-j",
+            b"--bare",
+            b"--user",
+            b"-br",
+            b"-c=x",
+            b"-\xff",
+            b"",
+        ];
+        let any = prop::collection::vec(any::<u8>(), 0..6);
+        prop_oneof![6 => select(known).prop_map(<[u8]>::to_vec), 1 => any].prop_map(OsString::from_vec)
+    }
+
+    proptest! {
+        #[test]
+        fn an_option_is_the_first_that_fits_in_ips_own_order(typed in "[a-zA-Z046-]{1,4}|(st|hu|br|ba|re|co|ve)[a-z]{0,3}") {
+            let own = ["h", "q", "v", "quiet", "verbose", "version"];
+            prop_assume!(!own.contains(&&*typed));
+            let stats = |name| if name == "stats" { "statistics" } else { name };
+            prop_assert_eq!(option_of(&typed).map(stats), ips_option_of(&typed), "{}", typed);
+        }
+
+        #[test]
+        fn any_words_are_read_or_refused_in_plain_text(words in prop::collection::vec(word(), 0..8)) {
+            match read(words) {
+                Ok(words) => prop_assert!(words.argv.contains(&words.verb) || words.verb.is_empty()),
+                Err(Misuse(text)) => prop_assert!(!text.contains(char::is_control), "{text:?}"),
+            }
+        }
+
+        #[test]
+        fn what_comes_behind_the_name_of_exec_is_never_changed(
+            before in select(vec!["", "netns", "-j", "-n red netn"]),
+            verb in select(vec!["e", "ex", "exe", "exec"]),
+            options in select(vec!["", "--bare", "--user 1", "--bare --"]),
+            command in prop::collection::vec(word(), 0..8),
+        ) {
+            let ours = [before, verb, options, "name"].join(" ");
+            let ours = ours.split_ascii_whitespace().map(OsString::from);
+            let argv = read(ours.chain(command.clone())).unwrap().argv;
+            let dropped = usize::from(command.first().is_some_and(|word| word == "--"));
+            prop_assert!(argv.ends_with(&[&["name".into()], &command[dropped..]].concat()), "{argv:?}");
+        }
     }
 }
