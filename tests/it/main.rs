@@ -5,6 +5,7 @@
 
 mod support;
 
+mod chaos;
 mod cli;
 mod compat;
 mod delete;
