@@ -70,11 +70,11 @@ fn worker(seed: u64) -> String {
 /// Processes that a worker started, and what they started.
 fn processes_with(marker: &str) -> Vec<String> {
     let environs = fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
-    let marked = environs.filter(|process| {
+    let ours = environs.filter(|process| {
         let environ = fs::read(process.join("environ")).unwrap_or_default();
         environ.split(|&byte| byte == 0).any(|variable| variable == marker.as_bytes())
     });
-    marked.map(|process| fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
+    ours.map(|process| fs::read_to_string(process.join("cmdline")).unwrap_or_default()).collect()
 }
 
 /// What an undisturbed verb may have been refused for by what others did or left half-done.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     ffi::OsStr,
     fmt::Write as _,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     os::unix::process::{CommandExt, ExitStatusExt},
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
@@ -201,6 +201,24 @@ pub fn run(mut command: Command) -> Ran {
     write!(line, "{command:?}").unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
     Ran { line, status, out: text(stdout), err: text(stderr) }
+}
+
+/// Runs all at once; returns what each came to.
+pub fn run_together(commands: impl IntoIterator<Item = Command>) -> Vec<Ran> {
+    let started: Vec<_> = commands
+        .into_iter()
+        .map(|mut command| {
+            let line = format!("{command:?}");
+            (line, command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+        })
+        .collect();
+    let finish = |(line, mut child): (String, Child)| {
+        let (mut out, mut err) = (String::new(), String::new());
+        child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        Ran { line, status: child.wait().unwrap(), out, err }
+    };
+    started.into_iter().map(finish).collect()
 }
 
 /// The built binary.
