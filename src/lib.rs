@@ -60,6 +60,9 @@ pub mod addr;
 mod arbitrary;
 mod error;
 pub mod exec;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod inspect;
 pub mod name;
 pub mod netlink;

@@ -2,7 +2,7 @@
 
 mod user;
 mod view;
-mod vrf;
+pub(crate) mod vrf;
 
 use std::ffi::OsString;
 

@@ -24,7 +24,7 @@ pub(super) fn leave() -> Result<()> {
 }
 
 /// The cgroup that a VRF's one lies in: `/a` of `0::/a/vrf/red`.
-fn outside_of_vrf(cgroups: &str) -> Option<&str> {
+pub(crate) fn outside_of_vrf(cgroups: &str) -> Option<&str> {
     let own = cgroups.lines().find_map(|line| line.strip_prefix("0::"))?;
     let (outer, name) = own.rsplit_once("/vrf/")?;
     (!name.is_empty()).then_some(outer)

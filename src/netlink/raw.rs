@@ -115,7 +115,7 @@ impl Reply {
 }
 
 /// The attributes behind the echo of the request, which is whole on kernels that cannot cap it.
-fn error_tlvs(flags: u16, echo: &[u8]) -> &[u8] {
+pub(crate) fn error_tlvs(flags: u16, echo: &[u8]) -> &[u8] {
     let capped = flags & NLM_F_CAPPED != 0;
     let Some(&length) = echo.first_chunk() else { return &[] };
     let whole = (u32::from_ne_bytes(length) as usize).next_multiple_of(4);
@@ -124,7 +124,7 @@ fn error_tlvs(flags: u16, echo: &[u8]) -> &[u8] {
 }
 
 /// The kernel's sentence among the attributes of an extended ack.
-fn sentence(tlvs: &[u8]) -> Option<String> {
+pub(crate) fn sentence(tlvs: &[u8]) -> Option<String> {
     let message = NlasIterator::new(tlvs).map_while(Result::ok).find(|nla| nla.kind() == NLMSGERR_ATTR_MSG)?;
     let text = message.value().split(|&b| b == 0).next()?;
     Some(String::from_utf8_lossy(text).trim_end_matches('.').to_owned())
@@ -332,6 +332,12 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMe
         bytes = &bytes[length..];
         Some(message)
     })
+}
+
+/// How many answers a datagram holds.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn count_replies(datagram: &[u8]) -> usize {
+    split(datagram).map(Reply::of).count()
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

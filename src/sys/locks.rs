@@ -21,7 +21,7 @@ fn read_locks() -> io::Result<String> {
 
 /// Lines read `1: FLOCK  ADVISORY  WRITE 4242 00:18:1234 0 EOF`; one that waits has `->` behind
 /// its number; a holder in another pid namespace appears as 0 or less.
-fn parse_holder(text: &str, device: u64, inode: u64) -> Option<u32> {
+pub(crate) fn parse_holder(text: &str, device: u64, inode: u64) -> Option<u32> {
     let (major, minor) = (libc::major(device), libc::minor(device));
     let file = format!("{major:02x}:{minor:02x}:{inode}");
     text.lines().find_map(|line| {
