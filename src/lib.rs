@@ -51,7 +51,7 @@
 //! thread that lives on. It deletes nothing that it did not make, unless the caller named it.
 //! Every [`Error`] says what was tried, on what, and why it failed.
 //!
-//! Linux 5.2 or later; `/proc` must be mounted.
+//! Linux 5.12 or later; `/proc` must be mounted.
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
