@@ -1,16 +1,16 @@
 //! The parts that ask nobody: what a command line, `/proc` and an answer of 3,000 rows cost.
 //!
-//! What is private is compiled in from its own file.
+//! What is private is compiled in from its own file, of which this uses a part.
 #![allow(clippy::unwrap_used, missing_docs)]
 
 #[path = "../src/sys/mountinfo.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod mountinfo;
 #[path = "../src/bin/nsnet/render/mod.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod render;
 #[path = "../src/bin/nsnet/words.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unused_imports)]
 mod words;
 
 use std::{ffi::OsString, fmt::Write as _, hint::black_box};
@@ -21,6 +21,7 @@ use render::{Answer, Format, ListRow, Style};
 
 /// What rendering may fail with, in place of the command's own.
 mod commands {
+    #[allow(dead_code)]
     pub enum Failure {
         Output(std::io::Error),
         Work(nsnet::Error),
