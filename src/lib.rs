@@ -25,6 +25,55 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # Who is there
+//!
+//! Names, processes, ids and what else keeps a namespace alive.
+//!
+//! ```
+//! use nsnet::{Netns, netns};
+//! # fn main() -> nsnet::Result<()> {
+//! # let name = "doc-blue".parse()?;
+//! # netns::create(std::slice::from_ref(&name), netns::CreateOptions::default())?;
+//! let blue = Netns::open(&"doc-blue".parse()?)?;
+//! assert_eq!(netns::identify(&blue)?, ["doc-blue".parse()?]);
+//! assert!(netns::residents(&blue)?.residents.is_empty());
+//!
+//! let here = Netns::current()?;
+//! netns::set_nsid(&here, &blue, netns::Nsid::Id(7))?;
+//! assert_eq!(netns::nsid_peer(&here, 7, None)?.name, Some("doc-blue".parse()?));
+//! # drop(blue);
+//! # netns::delete(&name, true)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Watching
+//!
+//! A name is announced when its namespace can be entered.
+//!
+//! ```
+//! use nsnet::{netns, netns::{Change, Watch}};
+//! # fn main() -> nsnet::Result<()> {
+//! let mut watch = Watch::start()?;
+//! # let name: nsnet::NsName = "doc-green".parse()?;
+//! netns::create(&["doc-green".parse()?], netns::CreateOptions::default())?;
+//! while watch.next_change()? != Change::Added("doc-green".parse()?) {}
+//! # netns::delete(&name, true)?;
+//! # Ok(()) }
+//! ```
+//!
+//! # Becoming a command
+//!
+//! [`exec::exec`] does not come back: the process stays, and is the command from then on.
+//!
+//! ```no_run
+//! use nsnet::{Netns, exec};
+//! # fn main() -> nsnet::Result<()> {
+//! let red = Netns::open(&"red".parse()?)?;
+//! let options = exec::ExecOptions::default().bare(true);
+//! let why_not = exec::exec(&red, &options, &["ip".into(), "link".into()], &mut |_warning| {});
+//! # drop(why_not); Ok(()) }
+//! ```
+//!
 //! # Wiring
 //!
 //! Netlink functions are async, on the caller's tokio runtime. A connection belongs to the
@@ -51,7 +100,15 @@
 //! thread that lives on. It deletes nothing that it did not make, unless the caller named it.
 //! Every [`Error`] says what was tried, on what, and why it failed.
 //!
-//! Linux 5.12 or later; `/proc` must be mounted.
+//! # Limits
+//!
+//! - Linux 5.12 or later; `/proc` must be mounted. Names made inside [`exec::exec`] are shared with the
+//!   outside from Linux 5.15.
+//! - A namespace that only a socket of a process elsewhere holds shows no holder.
+//! - [`netns::delete`] waits for the far ends of veths whose namespace is the current one or has a name,
+//!   not for other links elsewhere that stood on a link inside.
+//! - An interface name that is not UTF-8 is shown with U+FFFD, and cannot be asked for.
+//! - After `kill -9`, a veth pair may be left half-made; names heal by themselves.
 #![warn(missing_docs)]
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
