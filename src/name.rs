@@ -108,7 +108,7 @@ impl NsRef {
             b"." => Ok(Self::Current),
             [b'/', ..] => Ok(Self::Path(text.into())),
             bytes => match pid_of(bytes) {
-                Some(0) => Err(Error::invalid("use process", "'pid:0'", "process ids start at 1")),
+                Some(0) => Err(Error::invalid("use process", quoted(&text), "no process can have this id")),
                 Some(pid) => Ok(Self::Pid(pid)),
                 None => NsName::new(text).map(Self::Name),
             },
@@ -150,13 +150,14 @@ impl fmt::Display for NsRef {
     }
 }
 
+/// The number of `pid:N`; 0 where no process can have it.
 fn pid_of(bytes: &[u8]) -> Option<u32> {
     let digits = bytes.strip_prefix(b"pid:")?;
     let all_digits = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
     if !all_digits {
         return None;
     }
-    std::str::from_utf8(digits).ok()?.parse().ok()
+    Some(std::str::from_utf8(digits).ok()?.parse().unwrap_or(0))
 }
 
 /// The name of a network interface, as a user may choose it.
@@ -229,7 +230,7 @@ mod tests {
         assert_eq!(".".parse::<NsRef>().unwrap(), NsRef::Current);
         assert_eq!("pid:42".parse::<NsRef>().unwrap(), NsRef::Pid(42));
         assert_eq!("/proc/1/ns/net".parse::<NsRef>().unwrap(), NsRef::Path("/proc/1/ns/net".into()));
-        for bad in ["", "a/b", "pid:0", ".."] {
+        for bad in ["", "a/b", "pid:0", "pid:4294967296", ".."] {
             assert!(bad.parse::<NsRef>().is_err(), "{bad:?}");
         }
     }
