@@ -112,13 +112,18 @@ impl Process {
     }
 
     /// The namespaces among `wanted` that it lives in: with `None` the process itself, which is its
-    /// first thread, and with `Some` a thread that went elsewhere.
+    /// first thread, and with `Some` a thread that went elsewhere, or that outlived the first.
     pub(super) fn threads_in(&self, wanted: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
-        let home = NetnsId::of_path(self.path("ns/net"))?;
-        let mut found: Vec<_> = wanted.get(&home).map(|&id| (id, None)).into_iter().collect();
+        let home = match NetnsId::of_path(self.path("ns/net")) {
+            // The first thread has ended.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            home => Some(home?),
+        };
+        let lives_here = home.filter(|id| wanted.contains(id));
+        let mut found: Vec<_> = lives_here.into_iter().map(|id| (id, None)).collect();
         for tid in self.other_threads()? {
             match NetnsId::of_path(self.path(&format!("task/{tid}/ns/net"))) {
-                Ok(id) if id != home && wanted.contains(&id) => found.push((id, Some(tid))),
+                Ok(id) if Some(id) != home && wanted.contains(&id) => found.push((id, Some(tid))),
                 // Where its process lives, or ended meanwhile.
                 _ => {}
             }
