@@ -91,7 +91,7 @@ fn one_link_is_shown_as_ip_shows_it_by_any_of_its_names() {
         for line in [
             format!("link show {ns}:{name}"),
             format!("-n {ns} link show {name}"),
-            format!("-n nowhere link show {ns}:{name}"),
+            format!("-n . link show {ns}:{name}"),
             format!("link show /run/netns/{ns}:{name}"),
         ] {
             assert_eq!(world.ok(&line), ip, "{line}");

@@ -240,8 +240,31 @@ fn arguments(verb: &OsStr, rest: &[OsString], all: bool) -> Vec<OsString> {
         // ip ignores what it does not need.
         b"set" | b"attach" => first_words(rest, 2),
         b"exec" => exec_arguments(rest, all),
+        b"link" => link_arguments(rest),
         _ => rest.to_vec(),
     }
+}
+
+/// `link` alone shows, as for ip; so do ip's other words for it, and `dev` before the name.
+fn link_arguments(words: &[OsString]) -> Vec<OsString> {
+    let shows = |word: &OsStr| {
+        let fits = |whole: &str| !word.is_empty() && whole.as_bytes().starts_with(word.as_bytes());
+        ["show", "list", "lst"].into_iter().any(fits)
+    };
+    let (options, rest) = words.split_at(words.iter().take_while(|word| is_option(word)).count());
+    let mut out = options.to_vec();
+    match rest.split_first() {
+        None if options.iter().any(|word| word == "--help" || word == "-h") => {}
+        None => out.push("show".into()),
+        Some((verb, rest)) if shows(verb) => {
+            out.push("show".into());
+            out.extend(
+                rest.iter().enumerate().filter(|&(at, word)| at > 0 || word != "dev").map(|(_, word)| word.clone()),
+            );
+        }
+        Some(_) => out.extend_from_slice(rest),
+    }
+    out
 }
 
 fn first_words(words: &[OsString], count: usize) -> Vec<OsString> {
@@ -378,6 +401,17 @@ mod tests {
         means("list -l x -j", "list -l");
         means("netns show anything at all", "list");
         assert!(argv("show red").is_err());
+    }
+
+    #[test]
+    fn link_shows_as_for_ip() {
+        means("link", "link show");
+        means("-br link", "--brief link show");
+        means("link ls red:eth0", "link show red:eth0");
+        means("link sh dev eth0", "link show eth0");
+        means("link show dev", "link show");
+        means("link --help", "link --help");
+        means("link frob", "link frob");
     }
 
     #[test]
