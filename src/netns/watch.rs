@@ -56,7 +56,8 @@ impl Watch {
         make_run_dir()?;
         let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
         let names = inotify::init(CreateFlags::CLOEXEC).map_err(failed)?;
-        let changes = WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::ONLYDIR;
+        let changes =
+            WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
         inotify::add_watch(&names, RUN_DIR, changes).map_err(failed)?;
         let mounts = File::open("/proc/thread-self/mountinfo").map_err(|e| Error::os("watch", "mounts", e))?;
         Ok(Self { names, mounts, unannounced: not_alive()?, ready: VecDeque::new() })
@@ -66,7 +67,7 @@ impl Watch {
     ///
     /// # Errors
     ///
-    /// `Os` (`EOVERFLOW`) if changes came faster than they were read, and some were lost.
+    /// `NotFound` if the directory is removed; `Os` (`EOVERFLOW`) if changes came faster than they were read, and some were lost.
     pub fn next_change(&mut self) -> Result<Change> {
         loop {
             if let Some(change) = self.ready.pop_front() {
@@ -99,6 +100,9 @@ impl Watch {
             let event = reader.next().map_err(failed)?;
             if event.events().contains(ReadFlags::QUEUE_OVERFLOW) {
                 return Err(failed(Errno::OVERFLOW));
+            }
+            if event.events().intersects(ReadFlags::IGNORED | ReadFlags::UNMOUNT | ReadFlags::MOVE_SELF) {
+                return Err(failed(Errno::NOENT).because("the directory was removed"));
             }
             let came = event.events().intersects(ReadFlags::CREATE | ReadFlags::MOVED_TO);
             let file = event.file_name().map(|name| std::ffi::OsStr::from_bytes(name.to_bytes()));

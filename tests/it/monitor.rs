@@ -144,3 +144,13 @@ fn lines(world: &World, monitor: &mut Background) -> Vec<String> {
     assert_eq!(monitor.line(), "delete end\n");
     lines
 }
+
+#[test]
+fn it_says_so_when_the_directory_is_removed() {
+    let world = World::new();
+    world.sh("mkdir /run/netns");
+    let mut monitor = world.monitor("");
+    world.sh("rmdir /run/netns");
+    assert_eq!(monitor.wait().code(), Some(1));
+    assert!(world.sh("cat /run/monitor.err").contains("the directory was removed"));
+}
