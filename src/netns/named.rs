@@ -76,7 +76,7 @@ pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
         match look(name)? {
             Found::Alive { .. } if options.if_missing => {}
             found => {
-                refuse_taken(name, &found)?;
+                refuse_taken("add", name, &found)?;
                 missing.push(name);
             }
         }
@@ -94,7 +94,7 @@ pub fn attach(name: &NsName, ns: &Netns) -> Result<()> {
     refuse_unreachable(name)?;
     let _lock = Lock::take()?;
     rundir::prepare()?;
-    refuse_taken(name, &look(name)?)?;
+    refuse_taken("attach", name, &look(name)?)?;
     publish(name, ns)
 }
 
@@ -109,17 +109,18 @@ pub fn rename(old: &NsName, new: &NsName) -> Result<()> {
     }
     refuse_unreachable(new)?;
     let _lock = Lock::take()?;
+    rundir::refuse_private_copy()?;
     rundir::prepare()?;
-    let found = look(old)?;
-    refuse_taken(new, &look(new)?)?;
-    match found {
-        Found::Alive { symlink: true, .. } => rename_symlink(old, new),
-        Found::Alive { ns, symlink: false } => {
-            publish(new, &ns)?;
-            remove_name(old, &ns).inspect_err(|_| take_back(new))
-        }
-        other => Err(not_alive("rename", old, &other)),
+    let (ns, symlink) = match look(old)? {
+        Found::Alive { ns, symlink } => (ns, symlink),
+        other => return Err(not_alive("rename", old, &other)),
+    };
+    refuse_taken("rename to", new, &look(new)?)?;
+    if symlink {
+        return rename_symlink(old, new);
     }
+    publish(new, &ns)?;
+    remove_name(old, &ns).inspect_err(|_| take_back(new))
 }
 
 fn rename_symlink(old: &NsName, new: &NsName) -> Result<()> {
@@ -217,12 +218,12 @@ fn refuse_unreachable(name: &NsName) -> Result<()> {
     Ok(())
 }
 
-fn refuse_taken(name: &NsName, found: &Found) -> Result<()> {
+fn refuse_taken(op: &'static str, name: &NsName, found: &Found) -> Result<()> {
     match found {
         Found::Nothing | Found::Dead => Ok(()),
-        Found::Alive { .. } => Err(Error::of_kind(ErrorKind::Exists, "add", name, "a namespace of this name exists")),
+        Found::Alive { .. } => Err(Error::of_kind(ErrorKind::Exists, op, name, "a namespace of this name exists")),
         Found::Foreign(reason) => {
-            Err(Error::of_kind(ErrorKind::NotANamespace, "add", name, format!("the name is taken: {reason}")))
+            Err(Error::of_kind(ErrorKind::NotANamespace, op, name, format!("the name is taken: {reason}")))
         }
     }
 }

@@ -121,6 +121,25 @@ pub(super) fn prepare() -> Result<()> {
     }
 }
 
+/// Refuses where the directory is a copy that is seen here only: a name moved here would be gone for
+/// everybody else. Made by nsnet or ip, the mount is always shared.
+pub(super) fn refuse_private_copy() -> Result<()> {
+    make_run_dir()?;
+    refuse_where_names_would_be_born_dead()?;
+    let failed = |e| Error::os("look at the mount of", format!("'{RUN_DIR}'"), e);
+    let mounts = mountinfo::of_this_thread().map_err(failed)?;
+    let own = mounts.into_iter().rfind(|mount| mount.point == Path::new(RUN_DIR));
+    match own {
+        Some(Mount { shared: None, .. }) => Err(Error::of_kind(
+            ErrorKind::Unsupported,
+            "move names in",
+            format!("'{RUN_DIR}'"),
+            "it is mounted for this mount namespace alone, so the name would be lost for everybody else; run nsnet outside",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn share() -> rustix::io::Result<()> {
     mount_change(RUN_DIR, MountPropagationFlags::SHARED)
 }

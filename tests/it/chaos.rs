@@ -82,7 +82,7 @@ fn is_an_honest_refusal(line: &str) -> bool {
     let refusal = json(line);
     let (kind, op) = (refusal["kind"].as_str().unwrap_or_default(), refusal["op"].as_str().unwrap_or_default());
     let why = ["exists", "not_found", "not_a_namespace"].contains(&kind);
-    why && ["add", "delete", "rename", "open namespace", "create veth"].contains(&op)
+    why && ["add", "delete", "rename", "rename to", "open namespace", "create veth"].contains(&op)
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn done_is_0_failed_is_1_and_misused_is_2() {
         "netns veth a b",
         "netns frob",
         "list --frob",
-        "link",
+        "link frob",
         "link show --all",
         "veth a",
         "-d link show",
@@ -468,4 +468,15 @@ fn the_way_out_that_is_offered_works() {
         format!("mount -t tmpfs tmpfs /run && {0} add red && {0} exec red ls /sys/class/net", nsnet().display());
     command.args(["--user", "--map-root-user", "--net", "--mount", "sh", "-c", &script]);
     assert_eq!(run(command).ok(), "lo\n");
+}
+
+#[test]
+fn a_place_that_does_not_exist_stops_every_verb() {
+    let world = World::new();
+    world.ok("add red");
+    for verb in ["add x", "del red", "--all del", "list", "prune", "pids red", "link show red:lo", "exec red true"] {
+        let err = world.fails(1, &format!("-n nope {verb}"));
+        assert!(err.contains("cannot open namespace 'nope'"), "{verb}: {err}");
+    }
+    assert_eq!(world.ok("list"), "red\n");
 }

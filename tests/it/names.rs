@@ -187,11 +187,12 @@ fn foreign_entries_are_refused_with_the_reason_and_untouched() {
         "it is a file with content",
         "it is a namespace, but not of the network",
     ]) {
-        let taken = format!("nsnet: cannot add '{name}': the name is taken: {reason}\n");
+        let refused = |verb| format!("nsnet: cannot {verb} '{name}': the name is taken: {reason}\n");
+        let taken = refused("add");
         assert_eq!(world.fails(1, &format!("add green {name}")), taken);
         assert_eq!(world.fails(1, &format!("add --if-missing green {name}")), taken);
-        assert_eq!(world.fails(1, &format!("rename alive {name}")), taken);
-        assert_eq!(world.fails(1, &format!("attach {name} {}", world.pid())), taken);
+        assert_eq!(world.fails(1, &format!("rename alive {name}")), refused("rename to"));
+        assert_eq!(world.fails(1, &format!("attach {name} {}", world.pid())), refused("attach"));
         assert_eq!(
             world.fails(1, &format!("rename {name} green")),
             format!("nsnet: cannot rename '{name}': {reason}\n")
@@ -316,7 +317,7 @@ fn attach_of_no_process_or_to_a_taken_name_leaves_nothing() {
     let before = inode(&world, "red");
     let pid = world.pid().to_string();
     let taken = world.nsnet(["attach", "red", &pid]).fails(1);
-    assert_eq!(taken, "nsnet: cannot add 'red': a namespace of this name exists\n");
+    assert_eq!(taken, "nsnet: cannot attach 'red': a namespace of this name exists\n");
     assert_eq!(world.fails(1, "attach blue 4194305"), "nsnet: cannot open 'pid:4194305': no such process\n");
     for bad in ["0", "-5", "abc", "0x1"] {
         world.nsnet(["attach", "blue", bad]).fails(2);
@@ -360,10 +361,10 @@ fn only_a_living_name_is_renamed_and_never_onto_another() {
     world.sh("cd /run/netns; touch dead; ln -s red symlink; mkdir directory");
     let before = (entries(&world), inode(&world, "red"), inode(&world, "blue"));
     for (line, err) in [
-        ("red blue", "cannot add 'blue': a namespace of this name exists"),
-        ("symlink blue", "cannot add 'blue': a namespace of this name exists"),
-        ("red symlink", "cannot add 'symlink': a namespace of this name exists"),
-        ("red directory", "cannot add 'directory': the name is taken: it is a directory"),
+        ("red blue", "cannot rename to 'blue': a namespace of this name exists"),
+        ("symlink blue", "cannot rename to 'blue': a namespace of this name exists"),
+        ("red symlink", "cannot rename to 'symlink': a namespace of this name exists"),
+        ("red directory", "cannot rename to 'directory': the name is taken: it is a directory"),
         ("directory new", "cannot rename 'directory': it is a directory"),
         ("missing new", "cannot rename 'missing': there is no such name in '/run/netns'"),
         ("red red", "cannot rename 'red': both names are the same"),
@@ -406,4 +407,24 @@ fn prune_removes_the_dead_and_nothing_else() {
     world.sh("umount /run/netns/hidden");
     assert_eq!(world.ok("-j prune"), "[{\"name\":\"hidden\"}]\n");
     assert_eq!(world.ok("-j prune"), "[]\n");
+}
+
+#[test]
+fn a_name_is_not_moved_where_only_this_mount_namespace_would_see_it() {
+    let world = World::new();
+    world.ok("add keep");
+    let ran = world.shell("unshare --mount --propagation private $NSNET rename keep kept");
+    assert!(ran.fails(1).contains("mounted for this mount namespace alone"));
+    world.ok("exec keep true");
+    assert_eq!(world.ok("list"), "keep\n");
+}
+
+#[test]
+fn the_verb_that_was_typed_is_the_one_that_fails() {
+    let world = World::new();
+    world.ok("add red blue");
+    assert!(world.fails(1, "rename red blue").starts_with("nsnet: cannot rename to 'blue': "));
+    assert!(world.fails(1, "rename none blue").starts_with("nsnet: cannot rename 'none': "));
+    let attach = world.nsnet(["attach", "red", &world.pid().to_string()]).fails(1);
+    assert!(attach.starts_with("nsnet: cannot attach 'red': "), "{attach}");
 }

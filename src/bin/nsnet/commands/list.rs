@@ -36,7 +36,12 @@ fn table(named: impl Iterator<Item = (NsName, Option<u32>)>) -> Result<Answer, F
     for (name, nsid) in named {
         let Some(Entry { name, state, .. }) = Entry::look(name)? else { continue };
         let (links, processes) = match state {
-            State::Alive(id) => (count_links(&name), Some(inhabited.get(&id).map_or(0, Vec::len))),
+            State::Alive(id) => {
+                let links = count_links(&name);
+                let processes = inhabited.get(&id).map_or(0, Vec::len);
+                // Who may not look inside may not look at others' processes either.
+                (links, (processes > 0 || links.is_some()).then_some(processes))
+            }
             _ => (None, None),
         };
         rows.push(TableRow { name, nsid, state, links, processes });

@@ -82,6 +82,10 @@ impl Context<'_> {
 pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
     let mut context = Context { globals: cli.globals, notes };
     refuse_misplaced(&context.globals, &cli.verb)?;
+    if context.globals.netns.is_some() {
+        // As ip does, also where the verb has no use for it.
+        context.place()?;
+    }
     match cli.verb {
         Verb::Add(args) => names::add(&args, &mut context),
         Verb::Del(args) => names::del(args, &mut context),

@@ -1,7 +1,10 @@
 //! `add`, `del`, `attach`, `rename`, `prune` and `monitor`: names that come and go.
 
+use std::path::Path;
+
 use nsnet::{
     ErrorKind, Netns, NsName, NsRef,
+    name::escaped,
     netns::{self, CreateOptions, Deletion, Hold, Holder, Outcome, Watch},
 };
 
@@ -16,6 +19,9 @@ pub fn add(args: &Add, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let made = netns::create(&args.names, options)?;
     for name in args.names.iter().filter(|name| !made.contains(name)) {
         context.detail(|| format!("{name} exists already"));
+    }
+    for name in &made {
+        context.detail(|| format!("{name} is made"));
     }
     Ok(Answer::Names(made))
 }
@@ -61,6 +67,7 @@ pub fn del(args: Del, context: &mut Context<'_>) -> Result<Answer, Failure> {
                 if let Some(warning) = lives_on(&name, &outcome) {
                     context.warn(warning);
                 }
+                context.detail(|| format!("{name} is deleted"));
                 removed.push(Removed { name, outcome });
             }
         }
@@ -101,6 +108,10 @@ fn hold(holder: &Holder) -> String {
         Hold::Process => "lives in it".to_owned(),
         Hold::Thread(tid) => format!("has thread {tid} in it"),
         Hold::File(fd) => format!("has it open as descriptor {fd}"),
+        Hold::Mount(path) if path.parent() == Some(Path::new(netns::RUN_DIR)) => {
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            return format!("it also has the name '{}'", escaped(name));
+        }
         Hold::Mount(path) => format!("sees it mounted on '{}'", path.to_string_lossy().escape_debug()),
         _ => "holds it".to_owned(),
     };
