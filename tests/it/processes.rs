@@ -325,3 +325,9 @@ fn nothing_has_an_id_in_an_empty_world() {
     assert_eq!(world.ok("list-id"), "");
     assert_eq!(parse(&world.ok("-j list-id")), Value::Array(Vec::new()));
 }
+
+#[test]
+fn set_answers_in_json_too() {
+    let world = world("red");
+    assert_eq!(world.ok("-j set red 5"), "[]\n");
+}

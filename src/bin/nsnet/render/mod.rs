@@ -121,6 +121,7 @@ impl Style {
 pub fn write(out: &mut impl Write, format: Format, style: Style, answer: Answer) -> Result<u8, Failure> {
     let mut code = 0;
     match answer {
+        Answer::Nothing if format.json => out.write_all(b"[]\n")?,
         Answer::Nothing => {}
         Answer::Text(text) => out.write_all(text.as_bytes())?,
         Answer::Changes(changes) => return write_changes(out, format, style, changes),
