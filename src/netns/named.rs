@@ -109,8 +109,7 @@ pub fn rename(old: &NsName, new: &NsName) -> Result<()> {
     }
     refuse_unreachable(new)?;
     let _lock = Lock::take()?;
-    rundir::refuse_private_copy()?;
-    rundir::prepare()?;
+    rundir::prepare_to_move()?;
     let (ns, symlink) = match look(old)? {
         Found::Alive { ns, symlink } => (ns, symlink),
         other => return Err(not_alive("rename", old, &other)),

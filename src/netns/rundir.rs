@@ -115,17 +115,28 @@ pub(super) fn make_run_dir() -> Result<()> {
 pub(super) fn prepare() -> Result<()> {
     make_run_dir()?;
     refuse_where_names_would_be_born_dead()?;
+    share_or_mount()
+}
+
+/// As [`prepare`], for moving a name: where only this mount namespace would see the new one, the
+/// namespace would be lost to everybody else.
+pub(super) fn prepare_to_move() -> Result<()> {
+    make_run_dir()?;
+    refuse_where_names_would_be_born_dead()?;
+    refuse_private_copy()?;
+    share_or_mount()
+}
+
+fn share_or_mount() -> Result<()> {
     match share() {
         Err(Errno::INVAL) => make_mount_point(),
         done => done.map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e)),
     }
 }
 
-/// Refuses where the directory is a copy that is seen here only: a name moved here would be gone for
-/// everybody else. Made by nsnet or ip, the mount is always shared.
-pub(super) fn refuse_private_copy() -> Result<()> {
-    make_run_dir()?;
-    refuse_where_names_would_be_born_dead()?;
+/// Refuses where the directory is a copy that is seen here only. Made by nsnet or ip, the mount is
+/// always shared.
+fn refuse_private_copy() -> Result<()> {
     let failed = |e| Error::os("look at the mount of", format!("'{RUN_DIR}'"), e);
     let mounts = mountinfo::of_this_thread().map_err(failed)?;
     let own = mounts.into_iter().rfind(|mount| mount.point == Path::new(RUN_DIR));
