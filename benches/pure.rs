@@ -9,7 +9,7 @@ mod mountinfo;
 #[path = "../src/bin/nsnet/render/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod render;
-#[path = "../src/bin/nsnet/words.rs"]
+#[path = "../src/bin/nsnet/words/mod.rs"]
 #[allow(dead_code, unused_imports)]
 mod words;
 

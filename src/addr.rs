@@ -63,6 +63,127 @@ impl fmt::Display for IfAddr {
     }
 }
 
+/// A family of addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    Inet,
+    /// IPv6.
+    Inet6,
+}
+
+impl Family {
+    /// The family of an address.
+    #[must_use]
+    pub fn of(ip: IpAddr) -> Self {
+        if ip.is_ipv4() { Self::Inet } else { Self::Inet6 }
+    }
+
+    /// ip's word for it: `inet` or `inet6`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inet => "inet",
+            Self::Inet6 => "inet6",
+        }
+    }
+
+    /// The length of an address, in bits.
+    #[must_use]
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::Inet => 32,
+            Self::Inet6 => 128,
+        }
+    }
+
+    /// The address of no host: `0.0.0.0` or `::`.
+    #[must_use]
+    pub fn unspecified(self) -> IpAddr {
+        match self {
+            Self::Inet => std::net::Ipv4Addr::UNSPECIFIED.into(),
+            Self::Inet6 => std::net::Ipv6Addr::UNSPECIFIED.into(),
+        }
+    }
+}
+
+/// A set of addresses: those that begin with the same bits. Bits beyond the length are kept as they
+/// were given, because the kernel refuses them in a route, with its own words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    ip: IpAddr,
+    len: u8,
+}
+
+impl Prefix {
+    /// A prefix of this many bits.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where the address has fewer bits.
+    pub fn new(ip: IpAddr, len: u8) -> Result<Self> {
+        if len > Family::of(ip).bits() {
+            return Err(Error::invalid("use prefix", format!("'{ip}/{len}'"), "the address has fewer bits"));
+        }
+        Ok(Self { ip, len })
+    }
+
+    /// One address.
+    #[must_use]
+    pub fn host(ip: IpAddr) -> Self {
+        Self { ip, len: Family::of(ip).bits() }
+    }
+
+    /// All addresses of a family: `default`.
+    #[must_use]
+    pub fn all(family: Family) -> Self {
+        Self { ip: family.unspecified(), len: 0 }
+    }
+
+    /// Its address, as it was given.
+    #[must_use]
+    pub fn ip(self) -> IpAddr {
+        self.ip
+    }
+
+    /// The number of bits that count.
+    #[must_use]
+    pub fn prefix_len(self) -> u8 {
+        self.len
+    }
+
+    /// Whether no bit counts, so that it holds every address.
+    #[must_use]
+    pub fn is_all(self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether all addresses of another prefix are in this one.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        let network = |ip: IpAddr| IpNetwork::new(ip, self.len).map(|network| network.network());
+        self.len <= other.len && self.family() == other.family() && network(self.ip) == network(other.ip)
+    }
+
+    /// Whether every bit counts.
+    #[must_use]
+    pub fn is_host(self) -> bool {
+        self.len == self.family().bits()
+    }
+
+    /// The family of its addresses.
+    #[must_use]
+    pub fn family(self) -> Family {
+        Family::of(self.ip)
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.ip, self.len)
+    }
+}
+
 /// The hardware address of an Ethernet interface: `02:00:00:00:00:01`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Mac([u8; 6]);

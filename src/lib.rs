@@ -126,12 +126,14 @@ pub mod netlink;
 pub mod netns;
 mod sys;
 
-pub use addr::{Device, End, IfAddr, Mac};
+pub use addr::{Device, End, Family, IfAddr, Mac, Prefix};
 pub use error::{Error, ErrorKind, Result};
 pub use name::{IfName, NsName, NsRef};
 pub use netlink::{
     Netlink,
+    change::Change,
     link::Link,
+    rule::Rule,
     veth::{VethEnd, VethOptions},
 };
 pub use netns::Netns;

@@ -1,7 +1,7 @@
 //! Words, one a line: nothing of a command behind `exec NAME` is changed, and misuse is plain text.
 #![no_main]
 
-#[path = "../../src/bin/nsnet/words.rs"]
+#[path = "../../src/bin/nsnet/words/mod.rs"]
 mod words;
 
 use std::{

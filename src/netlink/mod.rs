@@ -1,28 +1,32 @@
-//! Links, addresses and namespace ids: the only room that knows netlink.
+//! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
 mod addr;
+pub mod change;
 mod codec;
 pub(crate) mod farewell;
 pub mod link;
 pub(crate) mod nsid;
 pub(crate) mod raw;
 mod route;
+pub mod rule;
 pub mod veth;
 
 use std::{io, time::Duration};
 
 use futures::StreamExt;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
-use netlink_packet_route::RouteNetlinkMessage;
+use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 use netlink_proto::ConnectionHandle;
 use netlink_sys::SocketAddr;
 use rtnetlink::MulticastGroup;
 use rustix::io::Errno;
 
 use crate::{
+    addr::Family,
     error::{Error, Result},
     netns::Netns,
 };
+use change::Change;
 use raw::{Heard, Refusal, Reply};
 
 /// An answer that was lost never comes. Any other comes at once, or after the seconds that the
@@ -132,6 +136,21 @@ fn connected<T: Send>(ns: &Netns, open: impl FnOnce() -> io::Result<T> + Send) -
         open()
     })?;
     opened.map_err(|e| Error::os("open a netlink socket in", ns, e))
+}
+
+fn kernel_family(family: Family) -> AddressFamily {
+    match family {
+        Family::Inet => AddressFamily::Inet,
+        Family::Inet6 => AddressFamily::Inet6,
+    }
+}
+
+fn family_of(family: AddressFamily) -> Option<Family> {
+    match family {
+        AddressFamily::Inet => Some(Family::Inet),
+        AddressFamily::Inet6 => Some(Family::Inet6),
+        _ => None,
+    }
 }
 
 fn connection_lost() -> Refusal {

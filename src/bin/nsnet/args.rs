@@ -7,7 +7,7 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
-use nsnet::{Device, End, Mac, NsName, NsRef, exec::User, netns::Nsid};
+use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {
     OsStringValueParser::new().try_map(NsName::new)
@@ -19,10 +19,6 @@ fn reference() -> impl TypedValueParser<Value = NsRef> {
 
 fn end() -> impl TypedValueParser<Value = End> {
     OsStringValueParser::new().try_map(End::new)
-}
-
-fn device() -> impl TypedValueParser<Value = Device> {
-    OsStringValueParser::new().try_map(Device::new)
 }
 
 /// The widest lines of help, in columns.
@@ -83,9 +79,30 @@ pub struct Globals {
     /// Break JSON into lines.
     #[arg(short, long, global = true)]
     pub pretty: bool,
-    /// Print few columns, for link.
-    #[arg(long, global = true)]
+    /// Print few columns.
+    #[arg(long, global = true, help_heading = OBJECTS)]
     pub brief: bool,
+    /// Print a line for each object: '\' stands for the end of a line.
+    #[arg(long, global = true, help_heading = OBJECTS)]
+    pub oneline: bool,
+    /// Print all there is to know.
+    #[arg(long, global = true, help_heading = OBJECTS)]
+    pub details: bool,
+    /// Print counters; twice, also those of errors.
+    #[arg(long, global = true, action = clap::ArgAction::Count, help_heading = OBJECTS)]
+    pub statistics: u8,
+    /// Only of this family.
+    #[arg(long, global = true, value_name = "inet|inet6", value_parser = family, help_heading = OBJECTS)]
+    pub family: Option<Family>,
+    /// Print numbers where /etc/iproute2 has names.
+    #[arg(long, global = true, help_heading = OBJECTS)]
+    pub numeric: bool,
+    /// Print counters with K, M, G.
+    #[arg(long, global = true, help_heading = OBJECTS)]
+    pub human_readable: bool,
+    /// The same in powers of 1,024.
+    #[arg(long, global = true, help_heading = OBJECTS)]
+    pub iec: bool,
     /// Print no warnings.
     #[arg(short, long, global = true)]
     pub quiet: bool,
@@ -99,6 +116,17 @@ pub struct Globals {
     /// An option of ip's that changes nothing of `ip netns`.
     #[arg(long, global = true, hide = true, value_name = "OPTION", allow_hyphen_values = true)]
     pub ip_option: Vec<String>,
+}
+
+/// Where help shows the options that only the objects of ip have a use for.
+const OBJECTS: &str = "Options of link, addr, route, neigh and rule";
+
+fn family(text: &str) -> Result<Family, String> {
+    match text {
+        "inet" => Ok(Family::Inet),
+        "inet6" => Ok(Family::Inet6),
+        _ => Err("a family is 'inet' or 'inet6'".into()),
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -138,8 +166,12 @@ pub enum Verb {
     Prune,
     /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
     Veth(Veth),
-    /// Show links.
-    Link(Link),
+    /// Make, change, delete and show links.
+    #[command(disable_help_flag = true)]
+    Link(Object),
+    /// Show and change the rules of the routing policy.
+    #[command(disable_help_flag = true)]
+    Rule(Object),
     /// Print the completion script of a shell.
     Completions(Completions),
     /// Print this help, or that of a verb.
@@ -313,24 +345,12 @@ pub struct Veth {
     pub no_wait: bool,
 }
 
+/// What ip calls an object; `words` reads what is behind it.
 #[derive(Debug, Args)]
-#[command(subcommand_required = true)]
-pub struct Link {
-    #[command(subcommand)]
-    pub verb: LinkVerb,
-}
-
-#[derive(Debug, Subcommand)]
-pub enum LinkVerb {
-    /// Show one link, or all.
-    Show(LinkShow),
-}
-
-#[derive(Debug, Args)]
-pub struct LinkShow {
-    /// The link, by its name or an altname, and where it lives; all links without one.
-    #[arg(value_name = "[NS:]IF", value_parser = device())]
-    pub device: Option<Device>,
+pub struct Object {
+    /// ip's words; 'help' lists them.
+    #[arg(value_name = "WORD", allow_hyphen_values = true, trailing_var_arg = true)]
+    pub words: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]

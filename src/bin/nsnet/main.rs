@@ -6,6 +6,7 @@ mod commands;
 mod complete;
 #[cfg(test)]
 mod generate;
+mod iproute2;
 mod render;
 mod report;
 mod words;
@@ -16,8 +17,9 @@ use std::{
 };
 
 use args::{Cli, Color, Globals};
-use commands::Failure;
-use render::{Format, Style};
+use commands::{Failure, Session};
+use iproute2::Names;
+use render::{Format, Style, View};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| report::fault(fault, asks_for_json())));
@@ -38,11 +40,12 @@ fn nsnet() -> ExitCode {
         Err(e) => return report::usage(&e, words.json),
     };
     let format = Format { json: cli.globals.json, pretty: cli.globals.pretty };
-    let style = style(&cli.globals, &io::stdout());
+    let names = Names::new(cli.globals.numeric);
+    let view = view(&cli.globals, &names);
     let errors =
         report::Report { json: format.json, quiet: cli.globals.quiet, style: self::style(&cli.globals, &io::stderr()) };
-    let done = commands::run(cli, &mut |note| errors.note(&note));
-    let shown = done.and_then(|answer| render::write(&mut io::stdout().lock(), format, style, answer));
+    let done = commands::run(cli, &names, &mut Session::default(), &mut |note| errors.note(&note));
+    let shown = done.and_then(|answer| render::write(&mut io::stdout().lock(), format, view, answer));
     match shown {
         Ok(code) => code.into(),
         Err(failure) => errors.failure(failure),
@@ -52,6 +55,19 @@ fn nsnet() -> ExitCode {
 /// For a line that could not be read to its end.
 fn asks_for_json() -> bool {
     std::env::args_os().skip(1).any(|word| word == "-j" || word == "-json" || word == "--json")
+}
+
+fn view<'a>(globals: &Globals, names: &'a Names) -> View<'a> {
+    View {
+        brief: globals.brief,
+        oneline: globals.oneline,
+        details: globals.details,
+        statistics: globals.statistics,
+        human: globals.human_readable,
+        iec: globals.iec,
+        style: style(globals, &io::stdout()),
+        names,
+    }
 }
 
 /// A terminal acts on what it gets; a file or a pipe gets the bytes as they are.

@@ -2,10 +2,13 @@
 
 mod exec;
 mod link;
+mod link_show;
 mod list;
 mod names;
 mod nsid;
 mod processes;
+mod rule;
+mod session;
 mod veth;
 
 use std::io;
@@ -14,10 +17,14 @@ use clap::{CommandFactory, error::ErrorKind};
 use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
 
 use crate::{
-    args::{Cli, Globals, LinkVerb, Verb},
+    args::{Cli, Globals, Verb},
     complete,
+    iproute2::Names,
     render::Answer,
+    words::{self, Asked, Misuse},
 };
+use session::Place;
+pub use session::Session;
 
 /// Why there is no answer.
 pub enum Failure {
@@ -30,6 +37,12 @@ pub enum Failure {
     Output(io::Error),
     /// By this signal; nothing was left half-made.
     Interrupted(u8),
+}
+
+impl From<Misuse> for Failure {
+    fn from(Misuse(text): Misuse) -> Self {
+        Self::Usage(text)
+    }
 }
 
 impl From<Error> for Failure {
@@ -55,12 +68,20 @@ pub type Notes<'a> = &'a mut dyn FnMut(Note);
 pub struct Context<'a> {
     globals: Globals,
     notes: Notes<'a>,
+    session: &'a mut Session,
 }
 
 impl Context<'_> {
     /// The namespace that was named with `-n`, or the current one.
     fn place(&self) -> nsnet::Result<Netns> {
         Netns::open(self.globals.netns.as_ref().unwrap_or(&NsRef::Current))
+    }
+
+    /// A connection to the namespace that a device was placed in, else to that of `-n`, else to the
+    /// current one.
+    fn connect(&mut self, place: Option<NsRef>) -> Result<Place, Failure> {
+        let ns = place.or_else(|| self.globals.netns.clone()).unwrap_or(NsRef::Current);
+        self.session.connect(&ns)
     }
 
     fn detail(&mut self, text: impl FnOnce() -> String) {
@@ -79,8 +100,8 @@ impl Context<'_> {
 }
 
 /// Does what the command line says.
-pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
-    let mut context = Context { globals: cli.globals, notes };
+pub fn run(cli: Cli, names: &Names, session: &mut Session, notes: Notes<'_>) -> Result<Answer, Failure> {
+    let mut context = Context { globals: cli.globals, notes, session };
     refuse_misplaced(&context.globals, &cli.verb)?;
     if context.globals.netns.is_some() {
         // As ip does, also where the verb has no use for it.
@@ -100,8 +121,13 @@ pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),
         Verb::Veth(args) => veth::veth(&args, &context),
-        Verb::Link(args) => match args.verb {
-            LinkVerb::Show(args) => link::show(args, &context),
+        Verb::Link(args) => match words::link::read(&args.words, names)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => link::link(&request, place, &mut context),
+        },
+        Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => rule::rule(request, place, &mut context),
         },
         Verb::Completions(args) => Ok(Answer::Text(complete::script(args.shell).to_owned())),
         Verb::Help(args) => help(args.verb.as_deref()),
@@ -109,6 +135,9 @@ pub fn run(cli: Cli, notes: Notes<'_>) -> Result<Answer, Failure> {
 }
 
 fn help(verb: Option<&str>) -> Result<Answer, Failure> {
+    if let Some(text) = verb.and_then(words::help) {
+        return Ok(Answer::Text(text));
+    }
     // The same as 'nsnet VERB --help', to the letter.
     let asked = ["nsnet"].into_iter().chain(verb).chain(["--help"]);
     match Cli::command().try_get_matches_from(asked) {

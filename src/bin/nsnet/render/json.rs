@@ -27,7 +27,7 @@ pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<
         Answer::Veth(ends) => rows(out, pretty, ends, Veth::of),
         Answer::Links { rows: links, brief: false } => rows(out, pretty, links, FullLink::of),
         Answer::Links { rows: links, brief: true } => rows(out, pretty, links, BriefLink::of),
-        Answer::Nothing | Answer::Text(_) | Answer::Changes(_) | Answer::Runs(_) => Ok(()),
+        Answer::Rules(_) | Answer::Nothing | Answer::Text(_) | Answer::Changes(_) | Answer::Runs(_) => Ok(()),
     }
 }
 
@@ -37,11 +37,14 @@ fn rows<'a, T, R: Serialize>(
     items: &'a [T],
     row: impl Fn(&'a T) -> R,
 ) -> io::Result<()> {
-    let rows: Vec<R> = items.iter().map(row).collect();
+    document(out, pretty, &items.iter().map(row).collect::<Vec<R>>())
+}
+
+pub fn document<R: Serialize>(out: &mut impl Write, pretty: bool, rows: &[R]) -> io::Result<()> {
     if pretty {
-        serde_json::to_writer_pretty(&mut *out, &rows)?;
+        serde_json::to_writer_pretty(&mut *out, rows)?;
     } else {
-        serde_json::to_writer(&mut *out, &rows)?;
+        serde_json::to_writer(&mut *out, rows)?;
     }
     out.write_all(b"\n")
 }

@@ -1,18 +1,21 @@
 //! Answers into bytes. Pure: nothing here asks the kernel or knows which stream it writes to.
 
+mod ip;
 mod json;
+pub mod sheet;
 mod text;
 
 use std::io::{self, Write};
 
 use nsnet::{
-    Error, IfAddr, IfName, Link, NsName, NsRef,
+    Error, IfAddr, IfName, Link, NsName, NsRef, Rule,
     inspect::Peer,
     netlink::veth::VethMade,
     netns::{Change, NsidPeer, Outcome, Resident, State},
 };
 
 use crate::commands::Failure;
+pub use sheet::View;
 
 /// What a command found out or did.
 pub enum Answer {
@@ -40,6 +43,7 @@ pub enum Answer {
         rows: Vec<LinkRow>,
         brief: bool,
     },
+    Rules(Vec<Rule>),
     /// Without an end.
     Changes(Box<dyn Iterator<Item = Result<Change, Error>>>),
     /// A command in many namespaces; what it prints is its own.
@@ -118,7 +122,8 @@ impl Style {
 }
 
 /// Writes an answer; returns the exit code.
-pub fn write(out: &mut impl Write, format: Format, style: Style, answer: Answer) -> Result<u8, Failure> {
+pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answer) -> Result<u8, Failure> {
+    let style = view.style;
     let mut code = 0;
     match answer {
         Answer::Nothing if format.json => out.write_all(b"[]\n")?,
@@ -130,10 +135,10 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: Answer)
             code = u8::from(matches!(answer, Answer::Removed { failed: true, .. }));
             // One write: a reader that leaves, or a signal, cuts between answers.
             let mut bytes = Vec::new();
-            if format.json {
-                json::write(&mut bytes, format.pretty, &answer)?;
-            } else {
-                text::write(&mut bytes, style, &answer)?;
+            match &answer {
+                Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
+                answer if format.json => json::write(&mut bytes, format.pretty, answer)?,
+                answer => text::write(&mut bytes, style, answer)?,
             }
             out.write_all(&bytes)?;
         }

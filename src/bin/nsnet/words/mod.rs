@@ -1,6 +1,11 @@
 //! ip's words, made into nsnet's own before clap sees them: single-dash long options, prefixes of
 //! verbs and options, a leading `netns`, and the places where everything after a word belongs to
-//! somebody else.
+//! somebody else. The tables below it read what is behind the objects of ip.
+
+pub mod grammar;
+pub mod link;
+pub mod link_show;
+pub mod rule;
 
 use std::{
     collections::BTreeSet,
@@ -8,7 +13,7 @@ use std::{
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
-use nsnet::name::escaped;
+use nsnet::{NsRef, name::escaped};
 
 /// The command line in nsnet's own words.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,6 +29,27 @@ pub struct Words {
 /// A command line that cannot be understood; the text says why.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Misuse(pub String);
+
+/// What the words behind an object ask for.
+#[derive(Debug)]
+pub enum Asked<R> {
+    /// What could be asked for; the text says it.
+    Help(String),
+    For {
+        request: R,
+        /// The namespace that a device was placed in.
+        place: Option<NsRef>,
+    },
+}
+
+/// All that can be said behind an object.
+pub fn help(object: &str) -> Option<String> {
+    match object {
+        "link" => Some(link::help()),
+        "rule" => Some(rule::help()),
+        _ => None,
+    }
+}
 
 /// An option of ip's.
 struct Opt {
@@ -62,19 +88,19 @@ const OPTIONS: &[Opt] = &[
     exact("v", Does::Flag("--verbose")),
     exact("verbose", Does::Flag("--verbose")),
     opt("loops", Does::OtherValue),
-    opt("family", Does::OtherValue),
-    exact("4", Does::Other),
-    exact("6", Does::Other),
+    opt("family", Does::Value("--family")),
+    exact("4", Does::Flag("--family=inet")),
+    exact("6", Does::Flag("--family=inet6")),
     exact("0", Does::Other),
     exact("M", Does::Other),
     exact("B", Does::Other),
-    opt("human-readable", Does::Other),
-    opt("iec", Does::Other),
-    opt("statistics", Does::Other),
-    exact("stats", Does::Other),
-    opt("details", Does::Other),
+    opt("human-readable", Does::Flag("--human-readable")),
+    opt("iec", Does::Flag("--iec")),
+    opt("statistics", Does::Flag("--statistics")),
+    exact("stats", Does::Flag("--statistics")),
+    opt("details", Does::Flag("--details")),
     opt("resolve", Does::Other),
-    opt("oneline", Does::Other),
+    opt("oneline", Does::Flag("--oneline")),
     opt("timestamp", Does::Other),
     opt("tshort", Does::Other),
     opt("Version", Does::Flag("--version")),
@@ -88,7 +114,7 @@ const OPTIONS: &[Opt] = &[
     opt("color", Does::Flag("--color")),
     opt("help", Does::Flag("--help")),
     opt("netns", Does::Value("--netns")),
-    opt("Numeric", Does::Other),
+    opt("Numeric", Does::Flag("--numeric")),
     opt("all", Does::Flag("--all")),
     exact("echo", Does::Other),
 ];
@@ -116,7 +142,13 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "link", "completions"];
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "rule"];
+
+/// Objects of ip: what is behind them is read by the tables of this room, not by clap.
+pub const OBJECTS: &[&str] = &["link", "rule"];
+
+/// Long options that may also stand behind the verb.
+const ANYWHERE: &[&str] = &["--json", "--pretty", "--brief", "--oneline", "--details", "--statistics", "--quiet"];
 
 /// Options of `exec` that take the next word.
 const EXEC_VALUES: &[&str] = &["--user", "--netns", "-n"];
@@ -240,31 +272,16 @@ fn arguments(verb: &OsStr, rest: &[OsString], all: bool) -> Vec<OsString> {
         // ip ignores what it does not need.
         b"set" | b"attach" => first_words(rest, 2),
         b"exec" => exec_arguments(rest, all),
-        b"link" => link_arguments(rest),
+        object if OBJECTS.iter().any(|own| own.as_bytes() == object) => object_arguments(rest),
         _ => rest.to_vec(),
     }
 }
 
-/// `link` alone shows, as for ip; so do ip's other words for it, and `dev` before the name.
-fn link_arguments(words: &[OsString]) -> Vec<OsString> {
-    let shows = |word: &OsStr| {
-        let fits = |whole: &str| !word.is_empty() && whole.as_bytes().starts_with(word.as_bytes());
-        ["show", "list", "lst"].into_iter().any(fits)
-    };
-    let (options, rest) = words.split_at(words.iter().take_while(|word| is_option(word)).count());
-    let mut out = options.to_vec();
-    match rest.split_first() {
-        None if options.iter().any(|word| word == "--help" || word == "-h") => {}
-        None => out.push("show".into()),
-        Some((verb, rest)) if shows(verb) => {
-            out.push("show".into());
-            out.extend(
-                rest.iter().enumerate().filter(|&(at, word)| at > 0 || word != "dev").map(|(_, word)| word.clone()),
-            );
-        }
-        Some(_) => out.extend_from_slice(rest),
-    }
-    out
+/// Long options first, then the words, which clap leaves alone.
+fn object_arguments(words: &[OsString]) -> Vec<OsString> {
+    let is_anywhere = |word: &&OsString| ANYWHERE.iter().any(|own| *word == own);
+    let (options, rest): (Vec<_>, Vec<_>) = words.iter().partition(is_anywhere);
+    options.into_iter().cloned().chain(["--".into()]).chain(rest.into_iter().cloned()).collect()
 }
 
 fn first_words(words: &[OsString], count: usize) -> Vec<OsString> {
@@ -354,7 +371,7 @@ mod tests {
         means("ad x", "add x");
         means("delete x", "del x");
         means("e red ls", "exec -- red ls");
-        means("link show", "link show");
+        means("link show", "link -- show");
         assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: link, list, list-id, lst");
         assert_eq!(argv("p x").unwrap_err(), "the command \"p\" is ambiguous: pids, prune");
         means("pi x", "pids x");
@@ -365,15 +382,15 @@ mod tests {
     fn options_are_read_as_ip_reads_them() {
         means("-j netns", "--json list");
         means("--json list", "--json list");
-        means("-br link show", "--brief link show");
+        means("-br link show", "--brief link -- show");
         means("-bri", "--brief list");
         assert_eq!(argv("-b x").unwrap_err(), "the option \"-b\" is ip's -batch, which nsnet lacks");
         means("-n red list-id", "--netns=red list-id");
         means("-netns red -p -j list", "--netns=red --pretty --json list");
         means("--netns=red list", "--netns=red list");
         means("-a netns exec ls -j", "--all exec -- ls -j");
-        means("-d -s -4 list", "--ip-option=-details --ip-option=-statistics --ip-option=-4 list");
-        means("-f inet -rc 1000 list", "--ip-option=-family --ip-option=-rcvbuf list");
+        means("-d -s -4 list", "--details --statistics --family=inet list");
+        means("-f inet -rc 1000 list", "--family=inet --ip-option=-rcvbuf list");
         means("-V", "--version list");
         means("--color=always list", "--color=always list");
         means("-- list", "list");
@@ -404,14 +421,11 @@ mod tests {
     }
 
     #[test]
-    fn link_shows_as_for_ip() {
-        means("link", "link show");
-        means("-br link", "--brief link show");
-        means("link ls red:eth0", "link show red:eth0");
-        means("link sh dev eth0", "link show eth0");
-        means("link show dev", "link show");
-        means("link --help", "link --help");
-        means("link frob", "link frob");
+    fn the_words_of_an_object_are_left_alone_but_for_long_options() {
+        means("link", "link --");
+        means("-br link show dev eth0", "--brief link -- show dev eth0");
+        means("link ls red:eth0 --json", "link --json -- ls red:eth0");
+        means("rule add help", "rule -- add help");
     }
 
     #[test]

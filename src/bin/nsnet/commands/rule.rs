@@ -1,0 +1,55 @@
+//! `rule`: the routing policy.
+
+use nsnet::{Family, NsRef, Prefix, Rule};
+
+use super::{Context, Failure};
+use crate::{render::Answer, words::rule::Request};
+
+pub fn rule(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let netlink = context.connect(place)?.netlink;
+    context.session.block_on(async {
+        match request {
+            Request::Show(wanted) => {
+                let mut rules = netlink.rules(wanted.family.unwrap_or(Family::Inet)).await?;
+                rules.retain(|rule| fits(rule, &wanted));
+                return Ok(Answer::Rules(rules));
+            }
+            Request::Add(rule) => netlink.apply(rule.add()).await?,
+            Request::Delete(rule) => netlink.apply(rule.delete()).await?,
+            Request::Flush(wanted) => {
+                for rule in netlink.rules(wanted.family.unwrap_or(Family::Inet)).await? {
+                    // As ip does: without the rule for local addresses, the host would be deaf.
+                    if rule.priority.is_some_and(|priority| priority > 0) && fits(&rule, &wanted) {
+                        netlink.apply(rule.delete()).await?;
+                    }
+                }
+            }
+        }
+        Ok(Answer::Nothing)
+    })
+}
+
+/// Whether a rule has all that is wanted; prefixes may be longer ones inside.
+fn fits(rule: &Rule, wanted: &Rule) -> bool {
+    fn same<T: PartialEq>(wanted: Option<&T>, own: Option<&T>) -> bool {
+        wanted.is_none() || wanted == own
+    }
+    let within = |wanted: Option<Prefix>, own: Option<Prefix>| {
+        wanted.is_none_or(|wanted| own.is_some_and(|own| wanted.contains(own)))
+    };
+    (!wanted.not || rule.not)
+        && (!wanted.l3mdev || rule.l3mdev)
+        && within(wanted.from, rule.from)
+        && within(wanted.to, rule.to)
+        && same(wanted.priority.as_ref(), rule.priority.as_ref())
+        && same(wanted.tos.as_ref(), rule.tos.as_ref())
+        && same(wanted.fwmark.as_ref(), rule.fwmark.as_ref())
+        && same(wanted.iif.as_ref(), rule.iif.as_ref())
+        && same(wanted.oif.as_ref(), rule.oif.as_ref())
+        && same(wanted.uids.as_ref(), rule.uids.as_ref())
+        && same(wanted.ip_protocol.as_ref(), rule.ip_protocol.as_ref())
+        && same(wanted.sport.as_ref(), rule.sport.as_ref())
+        && same(wanted.dport.as_ref(), rule.dport.as_ref())
+        && same(wanted.protocol.as_ref(), rule.protocol.as_ref())
+        && same(wanted.action.as_ref(), rule.action.as_ref())
+}

@@ -1,0 +1,3 @@
+//! Objects as ip shows them, a file each.
+
+pub mod rule;

@@ -1,0 +1,93 @@
+//! One object in ip's way: the same fields as text and as JSON, in one order.
+
+use std::{
+    fmt::{Display, Write as _},
+    io::{self, Write},
+};
+
+use nsnet::name::escaped;
+use serde_json::{Map, Value};
+
+use super::{Format, Style};
+use crate::iproute2::Names;
+
+/// What of an object is shown, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    pub brief: bool,
+    /// One line an object: `\` stands for the end of a line.
+    pub oneline: bool,
+    pub details: bool,
+    /// How often `-s` was given.
+    pub statistics: u8,
+    /// Sizes for people, in powers of 1,000, or of 1,024 with `iec`.
+    pub human: bool,
+    pub iec: bool,
+    pub style: Style,
+    pub names: &'a Names,
+}
+
+/// An object that is being written.
+pub struct Sheet<'a> {
+    pub view: View<'a>,
+    text: String,
+    object: Map<String, Value>,
+}
+
+impl<'a> Sheet<'a> {
+    pub fn new(view: View<'a>) -> Self {
+        Self { view, text: String::new(), object: Map::new() }
+    }
+
+    /// A field of both forms.
+    pub fn both(&mut self, key: &str, value: impl Into<Value>, text: impl Display) {
+        self.json(key, value);
+        self.text(text);
+    }
+
+    /// Words that only text has.
+    pub fn text(&mut self, text: impl Display) {
+        // A String takes everything.
+        let _ = write!(self.text, "{text}");
+    }
+
+    /// A field that only JSON has.
+    pub fn json(&mut self, key: &str, value: impl Into<Value>) {
+        self.object.insert(key.to_owned(), value.into());
+    }
+
+    /// A word that JSON has as a key without a value, as ip does.
+    pub fn word(&mut self, key: &str, text: impl Display) {
+        self.both(key, Value::Null, text);
+    }
+
+    /// Ends a line of text.
+    pub fn line(&mut self) {
+        self.text.push(if self.view.oneline { '\\' } else { '\n' });
+    }
+
+    /// Other people's text, harmless to a terminal.
+    pub fn safe(&self, text: &str) -> String {
+        if self.view.style.escape { escaped(text.as_bytes()) } else { text.to_owned() }
+    }
+}
+
+/// Writes all objects: a document of JSON, or the text of one after the other.
+pub fn write<'a, T>(
+    out: &mut impl Write,
+    format: Format,
+    view: View<'a>,
+    objects: &[T],
+    fill: impl Fn(&mut Sheet<'a>, &T),
+) -> io::Result<()> {
+    let sheets = objects.iter().map(|object| {
+        let mut sheet = Sheet::new(view);
+        fill(&mut sheet, object);
+        sheet
+    });
+    if format.json {
+        let objects: Vec<Value> = sheets.map(|sheet| Value::Object(sheet.object)).collect();
+        return super::json::document(out, format.pretty, &objects);
+    }
+    sheets.into_iter().try_for_each(|sheet| writeln!(out, "{}", sheet.text))
+}

@@ -1,0 +1,38 @@
+//! Changes: requests that are carried out or refused, and tell nothing else.
+
+use netlink_packet_route::RouteNetlinkMessage;
+
+use super::Netlink;
+use crate::error::Result;
+
+/// One change to what a namespace holds: a link, an address, a route, a neighbour or a rule.
+///
+/// It is a value, made by the functions of the other modules of this one and carried out by
+/// [`Netlink::apply`].
+#[derive(Debug, Clone)]
+pub struct Change {
+    message: RouteNetlinkMessage,
+    /// `NLM_F_CREATE` and so on.
+    flags: u16,
+    /// What is tried, as in "cannot …".
+    op: &'static str,
+    subject: String,
+}
+
+impl Change {
+    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: impl ToString) -> Self {
+        Self { message, flags, op, subject: subject.to_string() }
+    }
+}
+
+impl Netlink {
+    /// Carries out one change.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said, with its own sentence where it has one.
+    pub async fn apply(&self, change: Change) -> Result<()> {
+        let Change { message, flags, op, subject } = change;
+        self.request(message, flags).await.map_err(|refusal| refusal.into_error(op, subject))
+    }
+}
