@@ -20,8 +20,8 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: impl ToString) -> Self {
-        Self { message, flags, op, subject: subject.to_string() }
+    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: String) -> Self {
+        Self { message, flags, op, subject }
     }
 }
 

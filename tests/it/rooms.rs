@@ -21,7 +21,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ("process::exit", &[]),
     ("thread::sleep", &[]),
     // clap has commands too.
-    ("Command::new", &["bin/nsnet/commands/exec.rs", "bin/nsnet/args.rs", "bin/nsnet/complete.rs"]),
+    (
+        "Command::new",
+        &["bin/nsnet/commands/exec.rs", "bin/nsnet/batch.rs", "bin/nsnet/args.rs", "bin/nsnet/complete.rs"],
+    ),
     ("std::env", &["bin/nsnet/"]),
     ("io::stdout", &["bin/nsnet/main.rs"]),
     ("io::stderr", &["bin/nsnet/main.rs", "bin/nsnet/report.rs"]),

@@ -32,7 +32,7 @@ const WIDTH: usize = 100;
 /// All words and options of 'ip netns' are understood, with ip's abbreviations; a leading word
 /// 'netns' is skipped.
 #[derive(Debug, Parser)]
-#[command(name = "nsnet", version, disable_help_subcommand = true, max_term_width = WIDTH)]
+#[command(name = "nsnet", version, disable_help_subcommand = true, args_override_self = true, max_term_width = WIDTH)]
 pub struct Cli {
     #[command(flatten)]
     pub globals: Globals,
@@ -43,8 +43,9 @@ pub struct Cli {
 impl Cli {
     /// Reads what `words` made of the command line.
     pub fn read(words: &Words) -> Result<Self, clap::Error> {
-        let argv = std::iter::once("nsnet".as_ref()).chain(words.argv.iter().map(OsString::as_os_str));
-        let matches = parser_of(&words.verb).try_get_matches_from(argv)?;
+        let argv = std::iter::once("nsnet".as_ref()).chain(words.argv());
+        let verb = if words.asks_for_help() { OsStr::new("") } else { &words.verb };
+        let matches = parser_of(verb).try_get_matches_from(argv)?;
         Self::from_arg_matches(&matches)
     }
 }
@@ -60,6 +61,7 @@ fn parser_of(verb: &OsStr) -> clap::Command {
     std::mem::forget(all);
     let bare =
         clap::Command::new("nsnet").disable_help_subcommand(true).subcommand_required(true).max_term_width(WIDTH);
+    let bare = bare.args_override_self(true);
     Globals::augment_args(bare).subcommand(one)
 }
 
@@ -73,6 +75,12 @@ pub struct Globals {
     /// All namespaces, for del and exec.
     #[arg(short, long, global = true)]
     pub all: bool,
+    /// Carry out the commands of a file, one a line; '-' is stdin. Quotes and comments are ip's.
+    #[arg(short, long, global = true, value_name = "FILE|-")]
+    pub batch: Option<OsString>,
+    /// With --batch: go on after an error.
+    #[arg(long, global = true)]
+    pub force: bool,
     /// Print JSON; errors too.
     #[arg(short, long, global = true)]
     pub json: bool,
@@ -343,6 +351,23 @@ pub struct Veth {
     /// Return before the first packet gets through.
     #[arg(long)]
     pub no_wait: bool,
+}
+
+impl Verb {
+    /// An object of ip with the words behind it, which need no parser of clap's.
+    pub fn of_object(name: &str, words: Vec<OsString>) -> Option<Self> {
+        let object = Object { words };
+        match name {
+            "link" => Some(Self::Link(object)),
+            "rule" => Some(Self::Rule(object)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is an object of ip.
+    pub fn is_object(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::Rule(_))
+    }
 }
 
 /// What ip calls an object; `words` reads what is behind it.

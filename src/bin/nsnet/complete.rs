@@ -8,7 +8,6 @@ use std::{
     io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
-    process::ExitCode,
 };
 
 use clap::{Arg, Command, CommandFactory};
@@ -43,14 +42,14 @@ pub fn script(shell: Shell) -> &'static str {
 }
 
 /// Answers a shell that asks what fits; `None` where none does.
-pub fn answer() -> Option<ExitCode> {
+pub fn answer() -> Option<u8> {
     let shell = std::env::var_os(ASKED)?;
     SHELLS.completer(shell.to_str()?)?;
     let completion = CompleteEnv::with_factory(parser).var(ASKED).shells(SHELLS);
     let here = std::env::current_dir().ok();
     // Words about a failure would land in the line that is being typed.
     let answered = completion.try_complete(std::env::args_os(), here.as_deref()).is_ok();
-    Some(if answered { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Some(u8::from(!answered))
 }
 
 /// A shell as clap speaks to it, but with a script of nsnet's: in clap's, `red:eth0` is no word.
@@ -241,7 +240,7 @@ fn command(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// Whether the last word on the line is the first behind NAME, as `exec` itself reads it.
 fn begins_command() -> bool {
     // `--`, NAME and the word itself.
-    words::read(line().skip(1)).is_ok_and(|words| words.argv.iter().skip_while(|word| *word != "--").count() == 3)
+    words::read(line().skip(1)).is_ok_and(|words| words.argv().skip_while(|word| *word != "--").count() == 3)
 }
 
 /// The words that are being typed, as the shell hands them over behind `--`.

@@ -2,6 +2,7 @@
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
 mod args;
+mod batch;
 mod commands;
 mod complete;
 #[cfg(test)]
@@ -12,7 +13,9 @@ mod report;
 mod words;
 
 use std::{
+    ffi::OsString,
     io::{self, IsTerminal},
+    path::Path,
     process::ExitCode,
 };
 
@@ -20,18 +23,19 @@ use args::{Cli, Color, Globals};
 use commands::{Failure, Session};
 use iproute2::Names;
 use render::{Format, Style, View};
+use report::{Place, Report};
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| report::fault(fault, asks_for_json())));
     // What is half-made undoes itself on the way here.
-    std::panic::catch_unwind(nsnet).unwrap_or_else(report::faulty)
+    std::panic::catch_unwind(nsnet).unwrap_or_else(report::faulty).into()
 }
 
-fn nsnet() -> ExitCode {
+fn nsnet() -> u8 {
     if let Some(code) = complete::answer() {
         return code;
     }
-    let words = match words::read(std::env::args_os().skip(1)) {
+    let words = match words::read(arguments()) {
         Ok(words) => words,
         Err(misuse) => return report::misuse(&misuse.0, asks_for_json()),
     };
@@ -39,15 +43,32 @@ fn nsnet() -> ExitCode {
         Ok(cli) => cli,
         Err(e) => return report::usage(&e, words.json),
     };
+    let session = &mut Session::new(Names::new(cli.globals.numeric));
+    match cli.globals.batch.clone() {
+        Some(file) => batch::run(&file, &words.options, cli.globals, session),
+        None => carry_out(cli, session, None),
+    }
+}
+
+/// The words after the name of the program; called as ip, it speaks as ip.
+fn arguments() -> impl Iterator<Item = OsString> {
+    let mut words = std::env::args_os();
+    let name = words.next().unwrap_or_default();
+    let as_ip = Path::new(&name).file_name().is_some_and(|name| name == "ip");
+    as_ip.then(|| "ip".into()).into_iter().chain(words)
+}
+
+/// Does what one command line says, and shows what came of it; returns the exit code.
+fn carry_out(cli: Cli, session: &mut Session, place: Option<&Place>) -> u8 {
     let format = Format { json: cli.globals.json, pretty: cli.globals.pretty };
-    let names = Names::new(cli.globals.numeric);
+    let names = session.names.clone();
     let view = view(&cli.globals, &names);
-    let errors =
-        report::Report { json: format.json, quiet: cli.globals.quiet, style: self::style(&cli.globals, &io::stderr()) };
-    let done = commands::run(cli, &names, &mut Session::default(), &mut |note| errors.note(&note));
+    let style = self::style(&cli.globals, &io::stderr());
+    let errors = Report { json: format.json, quiet: cli.globals.quiet, style, place };
+    let done = commands::run(cli, session, &mut |note| errors.note(&note));
     let shown = done.and_then(|answer| render::write(&mut io::stdout().lock(), format, view, answer));
     match shown {
-        Ok(code) => code.into(),
+        Ok(code) => code,
         Err(failure) => errors.failure(failure),
     }
 }

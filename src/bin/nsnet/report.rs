@@ -3,10 +3,9 @@
 use std::{
     io::{self, Write},
     panic::PanicHookInfo,
-    process::ExitCode,
 };
 
-use nsnet::{Error, ErrorKind, exec::ExecError};
+use nsnet::{Error, ErrorKind, exec::ExecError, name::escaped};
 use serde::Serialize;
 
 use crate::{
@@ -22,14 +21,23 @@ const NOT_EXECUTABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
 /// How to report.
-pub struct Report {
+pub struct Report<'a> {
     pub json: bool,
     pub quiet: bool,
     pub style: Style,
+    /// The line of a batch that is at work.
+    pub place: Option<&'a Place>,
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
+/// A line of a batch.
+pub struct Place {
+    /// `-` for stdin.
+    pub file: String,
+    pub line: usize,
+}
+
+#[derive(Serialize, Clone)]
+struct Said<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,9 +56,13 @@ struct Line<'a> {
     errno: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
 }
 
-const EMPTY: Line<'static> = Line {
+const EMPTY: Said<'static> = Said {
     error: None,
     warning: None,
     note: None,
@@ -60,52 +72,65 @@ const EMPTY: Line<'static> = Line {
     reason: None,
     errno: None,
     hint: None,
+    file: None,
+    line: None,
 };
 
-impl Report {
+impl Report<'_> {
     /// Says what went on beside the answer.
     pub fn note(&self, note: &Note) {
         match note {
             Note::Warning(_) | Note::Detail(_) if self.quiet => {}
-            Note::Warning(text) => self.line("warning", text, None, &Line { warning: Some(text.clone()), ..EMPTY }),
-            Note::Detail(text) => self.line("", text, None, &Line { note: Some(text.clone()), ..EMPTY }),
+            Note::Warning(text) => self.line("warning", text, None, &Said { warning: Some(text.clone()), ..EMPTY }),
+            Note::Detail(text) => self.line("", text, None, &Said { note: Some(text.clone()), ..EMPTY }),
             Note::Error(error) => self.error(error),
         }
     }
 
     /// Says what failed; returns the exit code for it.
-    pub fn failure(&self, failure: Failure) -> ExitCode {
+    pub fn failure(&self, failure: Failure) -> u8 {
         let (error, code) = match failure {
             // The reader left; it has what it wanted.
-            Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return ExitCode::SUCCESS,
+            Failure::Output(e) if e.kind() == io::ErrorKind::BrokenPipe => return 0,
             Failure::Output(e) => return self.own("write the answer", &e),
             Failure::Setup(what, e) => return self.own(what, &e),
-            Failure::Usage(text) => return misuse(&text, self.json),
+            Failure::Usage(text) => return self.misuse(&text),
             Failure::Work(e) if e.kind() == ErrorKind::Invalid => (e, USAGE),
             Failure::Work(e) => (e, FAILED),
+            Failure::Failed(text) => {
+                self.line("error", &text, None, &Said { error: Some(text.clone()), kind: Some("failed"), ..EMPTY });
+                return FAILED;
+            }
             Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
             Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),
             Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
-            Failure::Exec(_) => return NOT_PREPARED.into(),
-            Failure::Interrupted(signal) => return (128 + signal).into(),
+            Failure::Exec(_) => return NOT_PREPARED,
+            Failure::Interrupted(signal) => return 128 + signal,
         };
         self.error(&error);
-        code.into()
+        code
+    }
+
+    /// A command line that cannot be understood.
+    pub fn misuse(&self, text: &str) -> u8 {
+        let line = Said { error: Some(text.to_owned()), kind: Some("usage"), ..EMPTY };
+        self.line("", text, None, &line);
+        USAGE
     }
 
     /// A program that may not be executed lacks a permission bit; privilege would not help.
-    fn not_run(&self, error: &Error, code: u8) -> ExitCode {
+    fn not_run(&self, error: &Error, code: u8) -> u8 {
         self.error_with(error, None);
-        code.into()
+        code
     }
 
     /// What failed is nsnet's own, not the work.
-    fn own(&self, what: &str, e: &io::Error) -> ExitCode {
+    fn own(&self, what: &str, e: &io::Error) -> u8 {
         let text = format!("cannot {what}: {e}");
         let kind = Some(ErrorKind::Os.as_str());
-        let line = Line { error: Some(text.clone()), kind, errno: e.raw_os_error(), ..EMPTY };
+        let line = Said { error: Some(text.clone()), kind, errno: e.raw_os_error(), ..EMPTY };
         self.line("error", &text, None, &line);
-        FAILED.into()
+        FAILED
     }
 
     fn error(&self, error: &Error) {
@@ -113,7 +138,7 @@ impl Report {
     }
 
     fn error_with(&self, error: &Error, hint: Option<&'static str>) {
-        let line = Line {
+        let line = Said {
             error: Some(error.to_string()),
             kind: Some(error.kind().as_str()),
             op: Some(error.op()),
@@ -126,24 +151,29 @@ impl Report {
         self.line("error", &error.to_string(), line.hint, &line);
     }
 
-    fn line(&self, label: &str, text: &str, hint: Option<&str>, line: &Line<'_>) {
+    fn line(&self, label: &str, text: &str, hint: Option<&str>, line: &Said<'_>) {
+        let (file, number) = (self.place.map(|place| &*place.file), self.place.map(|place| place.line));
+        let placed = Said { file, line: number, ..line.clone() };
         let mut err = io::stderr().lock();
         // Nobody is left to hear that stderr is closed.
-        let _ = if self.json { write_json(&mut err, line) } else { self.write_text(&mut err, label, text, hint) };
+        let _ = if self.json { write_json(&mut err, &placed) } else { self.write_text(&mut err, label, text, hint) };
     }
 
     fn write_text(&self, err: &mut impl Write, label: &str, text: &str, hint: Option<&str>) -> io::Result<()> {
+        let place = self
+            .place
+            .map_or_else(String::new, |Place { file, line }| format!("{}:{line}: ", escaped(file.as_bytes())));
         match label {
-            "" => writeln!(err, "nsnet: {text}")?,
-            "error" => writeln!(err, "nsnet: {}", self.style.red(text))?,
-            label => writeln!(err, "nsnet: {}: {text}", self.style.yellow(label))?,
+            "" => writeln!(err, "nsnet: {place}{text}")?,
+            "error" => writeln!(err, "nsnet: {place}{}", self.style.red(text))?,
+            label => writeln!(err, "nsnet: {place}{}: {text}", self.style.yellow(label))?,
         }
         hint.map_or(Ok(()), |hint| writeln!(err, "  {hint}"))
     }
 }
 
 /// One write a line, so that lines of processes that share stderr do not mix.
-fn write_json(err: &mut impl Write, line: &Line<'_>) -> io::Result<()> {
+fn write_json(err: &mut impl Write, line: &Said<'_>) -> io::Result<()> {
     let mut bytes = serde_json::to_vec(line)?;
     bytes.push(b'\n');
     err.write_all(&bytes)
@@ -162,13 +192,13 @@ fn hint(error: &Error) -> Option<&'static str> {
     }
 }
 
-/// A command line that cannot be understood.
-pub fn misuse(text: &str, json: bool) -> ExitCode {
-    let mut err = io::stderr().lock();
-    let line = Line { error: Some(text.to_owned()), kind: Some("usage"), ..EMPTY };
-    // Nobody is left to hear that stderr is closed.
-    let _ = if json { write_json(&mut err, &line) } else { writeln!(err, "nsnet: {text}") };
-    USAGE.into()
+/// A command line that cannot be understood, before it is known how to report.
+pub fn misuse(text: &str, json: bool) -> u8 {
+    plain(json).misuse(text)
+}
+
+pub const fn plain(json: bool) -> Report<'static> {
+    Report { json, quiet: false, style: Style { escape: false, color: false }, place: None }
 }
 
 /// A fault of nsnet, or of what it stands on: in one line, as any other failure.
@@ -177,28 +207,32 @@ pub fn fault(fault: &PanicHookInfo<'_>, json: bool) {
     let place = fault.location().map_or_else(String::new, |place| format!(" ({place})"));
     let text = format!("a fault of nsnet itself, please report it: {what}{place}");
     let mut err = io::stderr().lock();
-    let line = Line { error: Some(text.clone()), kind: Some("fault"), ..EMPTY };
+    let line = Said { error: Some(text.clone()), kind: Some("fault"), ..EMPTY };
     // Nobody is left to hear that stderr is closed.
     let _ = if json { write_json(&mut err, &line) } else { writeln!(err, "nsnet: {text}") };
 }
 
 /// The exit code after a fault.
-pub fn faulty<T>(_: T) -> ExitCode {
-    FAILED.into()
+pub fn faulty<T>(_: T) -> u8 {
+    FAILED
+}
+
+/// What clap has against a command line.
+pub fn usage_text(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    text.strip_prefix("error: ").unwrap_or(&text).trim_end().to_owned()
 }
 
 /// What clap has to say: an error, or help and version, which are answers.
-pub fn usage(error: &clap::Error, json: bool) -> ExitCode {
+pub fn usage(error: &clap::Error, json: bool) -> u8 {
     if json && error.use_stderr() {
-        let text = error.render().to_string();
-        return misuse(text.strip_prefix("error: ").unwrap_or(&text).trim_end(), json);
+        return misuse(&usage_text(error), json);
     }
     let printed = error.print();
     if error.use_stderr() {
         // Nobody is left to hear that stderr is closed.
-        return USAGE.into();
+        return USAGE;
     }
     // Help and version are answers like any other.
-    let report = Report { json, quiet: false, style: Style { escape: false, color: false } };
-    printed.map_or_else(|e| report.failure(Failure::Output(e)), |()| ExitCode::SUCCESS)
+    printed.map_or_else(|e| plain(json).failure(Failure::Output(e)), |()| 0)
 }

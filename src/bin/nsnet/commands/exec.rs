@@ -72,7 +72,7 @@ fn run_in(name: &NsName, options: &[OsString], words: &[OsString]) -> std::io::R
         .args(["--".as_ref(), written(name).as_os_str(), "--".as_ref()])
         .args(words)
         .status()?;
-    Ok(code(status))
+    Ok(code_of(status))
 }
 
 /// What means this name and nothing else: another tool can make one that reads `pid:1`.
@@ -83,7 +83,8 @@ fn written(name: &NsName) -> OsString {
     }
 }
 
-fn code(status: ExitStatus) -> u8 {
+/// As a shell says it: 128 and the signal that killed it.
+pub fn code_of(status: ExitStatus) -> u8 {
     let signal = status.signal().map(|signal| 128 + signal);
     status.code().or(signal).and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
 }

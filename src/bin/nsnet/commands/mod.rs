@@ -11,7 +11,7 @@ mod rule;
 mod session;
 mod veth;
 
-use std::io;
+use std::{io, rc::Rc};
 
 use clap::{CommandFactory, error::ErrorKind};
 use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
@@ -19,10 +19,10 @@ use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
 use crate::{
     args::{Cli, Globals, Verb},
     complete,
-    iproute2::Names,
     render::Answer,
     words::{self, Asked, Misuse},
 };
+pub use exec::code_of;
 use session::Place;
 pub use session::Session;
 
@@ -31,6 +31,8 @@ pub enum Failure {
     /// The words make no sense together.
     Usage(String),
     Work(Error),
+    /// It did not work, in words of its own.
+    Failed(String),
     /// nsnet's own machinery could not be set up.
     Setup(&'static str, io::Error),
     Exec(ExecError),
@@ -100,7 +102,12 @@ impl Context<'_> {
 }
 
 /// Does what the command line says.
-pub fn run(cli: Cli, names: &Names, session: &mut Session, notes: Notes<'_>) -> Result<Answer, Failure> {
+pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, Failure> {
+    if !cli.verb.is_object() {
+        // What they are about to do must not meet what the session holds.
+        session.forget();
+    }
+    let names = &*Rc::clone(&session.names);
     let mut context = Context { globals: cli.globals, notes, session };
     refuse_misplaced(&context.globals, &cli.verb)?;
     if context.globals.netns.is_some() {

@@ -1,15 +1,17 @@
 //! What outlives a command of a batch: the runtime, and a connection for each namespace.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, rc::Rc};
 
 use nsnet::{Netlink, Netns, NsRef};
 use tokio::runtime::Runtime;
 
 use super::Failure;
+use crate::iproute2::Names;
 
 /// What commands share. It holds the namespaces that it is connected to.
-#[derive(Default)]
 pub struct Session {
+    /// What iproute2 calls numbers.
+    pub names: Rc<Names>,
     runtime: Option<Runtime>,
     places: HashMap<NsRef, Place>,
 }
@@ -17,11 +19,15 @@ pub struct Session {
 /// A namespace that was named, and the connection to it.
 #[derive(Clone)]
 pub struct Place {
-    pub ns: std::rc::Rc<Netns>,
+    pub ns: Rc<Netns>,
     pub netlink: Netlink,
 }
 
 impl Session {
+    pub fn new(names: Names) -> Self {
+        Self { names: names.into(), runtime: None, places: HashMap::new() }
+    }
+
     /// Runs async work on this thread.
     pub fn block_on<T>(&mut self, work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
         self.runtime()?.block_on(work)

@@ -13,6 +13,7 @@ use crate::iproute2::Names;
 
 /// What of an object is shown, and how.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of ip's")]
 pub struct View<'a> {
     pub brief: bool,
     /// One line an object: `\` stands for the end of a line.

@@ -2,7 +2,9 @@
 //! verbs and options, a leading `netns`, and the places where everything after a word belongs to
 //! somebody else. The tables below it read what is behind the objects of ip.
 
+pub mod batch;
 pub mod grammar;
+pub mod ip;
 pub mod link;
 pub mod link_show;
 pub mod rule;
@@ -10,6 +12,7 @@ pub mod rule;
 use std::{
     collections::BTreeSet,
     ffi::{OsStr, OsString},
+    iter::Peekable,
     os::unix::ffi::{OsStrExt, OsStringExt},
 };
 
@@ -18,12 +21,25 @@ use nsnet::{NsRef, name::escaped};
 /// The command line in nsnet's own words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
-    /// For clap, without the name of the program.
-    pub argv: Vec<OsString>,
-    /// The verb among them; empty where an option asks for help or the version before it.
+    /// In front of the verb.
+    pub options: Vec<OsString>,
     pub verb: OsString,
+    /// Behind it.
+    pub arguments: Vec<OsString>,
     /// Whether JSON was asked for, so that even a usage error can be JSON.
     pub json: bool,
+}
+
+impl Words {
+    /// For clap, without the name of the program.
+    pub fn argv(&self) -> impl Iterator<Item = &OsStr> {
+        self.options.iter().chain([&self.verb]).chain(&self.arguments).map(OsString::as_os_str)
+    }
+
+    /// Whether an option asks for help or the version, whatever the verb.
+    pub fn asks_for_help(&self) -> bool {
+        self.options.iter().any(|word| word == "--help" || word == "--version")
+    }
 }
 
 /// A command line that cannot be understood; the text says why.
@@ -64,8 +80,6 @@ enum Does {
     Flag(&'static str),
     /// The same, and takes the next word.
     Value(&'static str),
-    /// nsnet has none of it yet, and no other option may be taken for it.
-    Lacking,
     /// Changes nothing of `ip netns`; other objects may refuse it.
     Other,
     /// The same, and takes the next word.
@@ -105,8 +119,8 @@ const OPTIONS: &[Opt] = &[
     opt("tshort", Does::Other),
     opt("Version", Does::Flag("--version")),
     exact("version", Does::Flag("--version")),
-    opt("force", Does::Other),
-    opt("batch", Does::Lacking),
+    opt("force", Does::Flag("--force")),
+    opt("batch", Does::Value("--batch")),
     opt("brief", Does::Flag("--brief")),
     opt("json", Does::Flag("--json")),
     opt("pretty", Does::Flag("--pretty")),
@@ -156,21 +170,33 @@ const EXEC_VALUES: &[&str] = &["--user", "--netns", "-n"];
 /// Reads a command line, without the name of the program.
 pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     let mut words = argv.into_iter().peekable();
+    let mut options = options(&mut words)?;
+    let whole_ip = words.next_if(|word| word == "ip").is_some();
+    if whole_ip {
+        options.extend(self::options(&mut words)?);
+    }
+    let rest: Vec<_> = words.collect();
+    if let (Some(word), true) = (rest.first(), options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))) {
+        let shown = escaped(word.as_bytes());
+        return Err(Misuse(format!("a batch takes its commands from the file, and none from the line: '{shown}'")));
+    }
+    let (verb, rest) = if whole_ip { ip::verb_of(&rest)? } else { verb_of(&rest)? };
+    let json = options.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), rest);
+    let all = options.iter().any(|word| word == "--all");
+    let arguments = arguments(&verb, rest, all);
+    Ok(Words { options, verb, arguments, json })
+}
+
+/// Options up to the first word that is none.
+fn options(words: &mut Peekable<impl Iterator<Item = OsString>>) -> Result<Vec<OsString>, Misuse> {
     let mut out = Vec::new();
     while let Some(word) = words.next_if(|word| is_option(word)) {
         if word == "--" {
             break;
         }
-        translate_option(&word, &mut words, &mut out)?;
+        translate_option(&word, words, &mut out)?;
     }
-    let rest: Vec<_> = words.collect();
-    let (verb, rest) = verb_of(&rest)?;
-    let json = out.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), rest);
-    let all = out.iter().any(|word| word == "--all");
-    let answered_before = out.iter().any(|word| word == "--help" || word == "--version");
-    out.push(verb.clone());
-    out.extend(arguments(&verb, rest, all));
-    Ok(Words { argv: out, verb: if answered_before { OsString::new() } else { verb }, json })
+    Ok(out)
 }
 
 fn is_option(word: &OsStr) -> bool {
@@ -197,9 +223,6 @@ fn translate_option(
     let found = OPTIONS.iter().find(|option| fits(option, name)).ok_or_else(unknown)?;
     let missing = || Misuse(format!("the option \"{shown}\" needs a value"));
     match (&found.does, value) {
-        (Does::Lacking, _) => {
-            return Err(Misuse(format!("the option \"{shown}\" is ip's -{}, which nsnet lacks", found.name)));
-        }
         (Does::Flag("--color"), Some(value)) => {
             out.push([OsStr::new("--color="), &value].into_iter().collect());
         }
@@ -229,17 +252,24 @@ fn fits(option: &Opt, typed: &[u8]) -> bool {
 fn verb_of(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
     let Some((first, rest)) = words.split_first() else { return Ok(("list".into(), words)) };
     if ["netns", "netn", "net"].iter().any(|object| first == object) {
-        let Some((verb, rest)) = rest.split_first() else { return Ok(("list".into(), rest)) };
-        let unknown = || {
-            let shown = escaped(verb.as_bytes());
-            Misuse(format!("the command \"{shown}\" is unknown to netns; 'nsnet netns help' lists them"))
-        };
-        return Ok((netns_verb(verb).ok_or_else(unknown)?.into(), rest));
+        return behind_netns(rest);
     }
     if first == "show" && rest.iter().any(|word| !is_option(word)) {
         return Err(Misuse("'nsnet show' lists the namespaces and takes no name".into()));
     }
-    Ok((own_verb(first)?, rest))
+    match ip::left_to_ip(first) {
+        Some(text) => Err(Misuse(text)),
+        None => Ok((own_verb(first)?, rest)),
+    }
+}
+
+fn behind_netns(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
+    let Some((verb, rest)) = words.split_first() else { return Ok(("list".into(), words)) };
+    let unknown = || {
+        let shown = escaped(verb.as_bytes());
+        Misuse(format!("the command \"{shown}\" is unknown to netns; 'nsnet netns help' lists them"))
+    };
+    Ok((netns_verb(verb).ok_or_else(unknown)?.into(), rest))
 }
 
 fn netns_verb(typed: &OsStr) -> Option<&'static str> {
@@ -330,7 +360,7 @@ mod tests {
 
     fn argv(line: &str) -> Result<Vec<String>, String> {
         let words = read(line.split(' ').filter(|word| !word.is_empty()).map(OsString::from));
-        words.map(|w| w.argv.into_iter().map(|word| word.into_string().unwrap()).collect()).map_err(|e| e.0)
+        words.map(|w| w.argv().map(|word| word.to_str().unwrap().to_owned()).collect()).map_err(|e| e.0)
     }
 
     #[track_caller]
@@ -384,7 +414,9 @@ mod tests {
         means("--json list", "--json list");
         means("-br link show", "--brief link -- show");
         means("-bri", "--brief list");
-        assert_eq!(argv("-b x").unwrap_err(), "the option \"-b\" is ip's -batch, which nsnet lacks");
+        means("-b x", "--batch=x list");
+        assert!(argv("-b x list").is_err());
+        means("-force -ba -", "--force --batch=- list");
         means("-n red list-id", "--netns=red list-id");
         means("-netns red -p -j list", "--netns=red --pretty --json list");
         means("--netns=red list", "--netns=red list");
@@ -598,7 +630,7 @@ mod tests {
         #[test]
         fn any_words_are_read_or_refused_in_plain_text(words in prop::collection::vec(word(), 0..8)) {
             match read(words) {
-                Ok(words) => prop_assert!(words.argv.contains(&words.verb) || words.verb.is_empty()),
+                Ok(words) => prop_assert!(words.argv().count() > words.options.len()),
                 Err(Misuse(text)) => prop_assert!(!text.contains(char::is_control), "{text:?}"),
             }
         }
@@ -614,7 +646,7 @@ mod tests {
             let command = [vec!["--".into(); dashes], command].concat();
             let ours = [before, verb, options, "name"].join(" ");
             let ours = ours.split_ascii_whitespace().map(OsString::from);
-            let argv = read(ours.chain(command.clone())).unwrap().argv;
+            let argv: Vec<_> = read(ours.chain(command.clone())).unwrap().argv().map(OsStr::to_owned).collect();
             let dropped = usize::from(command.first().is_some_and(|word| word == "--"));
             prop_assert!(argv.ends_with(&[&["name".into()], &command[dropped..]].concat()), "{argv:?}");
         }

@@ -208,7 +208,7 @@ fn mark(c: &Cursor<'_>) -> Result<(u32, u32), Misuse> {
     let text = c.text()?;
     match text.split_once('/') {
         None => Ok((c.number()?, u32::MAX)),
-        Some((mark, mask)) => Ok((c.number_in(mark)?, c.number_in(mask)?)),
+        Some((mark, bits)) => Ok((c.number_in(mark)?, c.number_in(bits)?)),
     }
 }
 

@@ -53,10 +53,10 @@ fn selectors(sheet: &mut Sheet<'_>, rule: &Rule) {
         sheet.both("tos", &*tos, format_args!(" tos {tos}"));
     }
     if let Some((mark, mask)) = rule.fwmark {
-        let (mark_text, mask_text) = (hex(mark), hex(mask));
-        sheet.both("fwmark", &*mark_text, format_args!(" fwmark {mark_text}"));
+        let (mark, own_mask) = (hex(mark), hex(mask));
+        sheet.both("fwmark", &*mark, format_args!(" fwmark {mark}"));
         if mask != u32::MAX {
-            sheet.both("fwmask", &*mask_text, format_args!("/{mask_text}"));
+            sheet.both("fwmask", &*own_mask, format_args!("/{own_mask}"));
         }
     }
     interface(sheet, "iif", rule.iif.as_deref(), iif_detached);

@@ -1,0 +1,134 @@
+//! A batch: many command lines in one process, each carried out as if it stood alone.
+
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io::{self, BufRead, BufReader},
+    process::{Command, Stdio},
+};
+
+use nsnet::NsRef;
+
+use crate::{
+    args::{Cli, Globals, Verb},
+    carry_out,
+    commands::{Failure, Session, code_of},
+    render::Style,
+    report::{self, Place, Report},
+    words::{
+        self, Words,
+        batch::{Line, Lines},
+    },
+};
+
+/// Verbs that become something else, or never end: they need a process of their own.
+const OWN_PROCESS: &[&str] = &["exec", "isolate"];
+
+/// Carries out the commands of a file; stops at the first that fails, unless told to go on.
+pub fn run(file: &OsStr, options: &[OsString], globals: Globals, session: &mut Session) -> u8 {
+    let json = globals.json;
+    let from: Box<dyn BufRead> = if file == "-" {
+        Box::new(io::stdin().lock())
+    } else {
+        match File::open(file) {
+            Ok(file) => Box::new(BufReader::new(file)),
+            Err(e) => return batch_failure(json, file, "open the batch", &e),
+        }
+    };
+    let options = options.iter().filter(|word| !is_of_batch(word)).cloned().collect();
+    let globals = Globals { batch: None, ..globals };
+    let mut batch = Batch { file: file.to_string_lossy().into_owned(), options, globals, session };
+    let mut failed = false;
+    for line in Lines::new(from) {
+        let code = match line {
+            Ok(line) => batch.carry_out(line),
+            Err(e) => return batch_failure(json, file, "read the batch", &e),
+        };
+        if code != 0 && !batch.globals.force {
+            return code;
+        }
+        failed |= code != 0;
+    }
+    u8::from(failed)
+}
+
+fn batch_failure(json: bool, file: &OsStr, what: &'static str, e: &io::Error) -> u8 {
+    let shown = nsnet::name::escaped(file.to_string_lossy().as_bytes());
+    let text = format!("cannot {what} '{shown}': {e}");
+    report::plain(json).failure(Failure::Failed(text))
+}
+
+fn is_of_batch(word: &OsStr) -> bool {
+    word == "--force" || word.to_string_lossy().starts_with("--batch=")
+}
+
+struct Batch<'a> {
+    file: String,
+    /// Those in front of `-batch`: they hold for each line.
+    options: Vec<OsString>,
+    globals: Globals,
+    session: &'a mut Session,
+}
+
+impl Batch<'_> {
+    fn carry_out(&mut self, Line { number, words }: Line) -> u8 {
+        let place = Place { file: self.file.clone(), line: number };
+        let style = Style { escape: false, color: false };
+        let report = Report { json: self.globals.json, quiet: self.globals.quiet, style, place: Some(&place) };
+        let words = match words.and_then(words::read) {
+            Ok(words) => words,
+            Err(misuse) => return report.misuse(&misuse.0),
+        };
+        if OWN_PROCESS.iter().any(|verb| words.verb == *verb) {
+            return self.alone(words, &report);
+        }
+        if words.options.iter().any(|word| is_of_batch(word)) {
+            return report.misuse("a batch cannot begin another");
+        }
+        let cli = match self.plain(&words) {
+            Some(cli) => cli,
+            None => match Cli::read(&self.whole(words)) {
+                Ok(cli) => cli,
+                Err(e) if e.use_stderr() => {
+                    return report.misuse(report::usage_text(&e).lines().next().unwrap_or_default());
+                }
+                Err(e) => return report::usage(&e, false),
+            },
+        };
+        carry_out(cli, self.session, Some(&place))
+    }
+
+    /// The usual line, which clap need not see: an object behind no option but `-n`.
+    fn plain(&self, words: &Words) -> Option<Cli> {
+        let netns = match words.options.as_slice() {
+            [] => self.globals.netns.clone(),
+            [only] => Some(NsRef::new(only.to_str()?.strip_prefix("--netns=")?).ok()?),
+            _ => return None,
+        };
+        let (dashes, arguments) = words.arguments.split_first()?;
+        let verb = (dashes == "--").then(|| Verb::of_object(words.verb.to_str()?, arguments.to_vec()))??;
+        Some(Cli { globals: Globals { netns, ..self.globals.clone() }, verb })
+    }
+
+    fn whole(&self, words: Words) -> Words {
+        Words { options: self.options.iter().chain(&words.options).cloned().collect(), ..words }
+    }
+
+    fn alone(&mut self, words: Words, report: &Report<'_>) -> u8 {
+        self.session.forget();
+        let mut command = Command::new("/proc/self/exe");
+        command.args(self.whole(words).argv());
+        if self.file == "-" {
+            // What is left there are commands of the batch.
+            command.stdin(Stdio::null());
+        }
+        match command.status().map(code_of) {
+            Ok(0) => 0,
+            Ok(code) => {
+                report.failure(Failure::Failed(format!("the command ended with {code}")));
+                code
+            }
+            Err(e) => report.failure(Failure::Setup("start a process", e)),
+        }
+    }
+}
