@@ -5,6 +5,7 @@
 
 mod support;
 
+mod batch;
 mod chaos;
 mod cli;
 mod compat;

@@ -48,6 +48,8 @@ impl Session {
     /// Lets go of all namespaces: names are about to change.
     pub fn forget(&mut self) {
         self.places.clear();
+        // It drives the connections, and holds their sockets.
+        self.runtime = None;
     }
 
     fn runtime(&mut self) -> Result<&Runtime, Failure> {
