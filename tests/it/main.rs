@@ -20,3 +20,4 @@ mod processes;
 mod races;
 mod rooms;
 mod veth;
+mod wiring;

@@ -88,7 +88,7 @@ const SELECTORS: [Keyword<Rule>; 22] = [
         Ok(())
     }),
     full("uidrange", "UID-UID", "packets of these users", |rule, c| {
-        rule.uids = Some(range(c.value()?)?);
+        rule.uids = Some(uids(c.value()?)?);
         Ok(())
     }),
     full("ipproto", "PROTO", "packets of this protocol above IP", |rule, c| {
@@ -135,7 +135,9 @@ const ACTION: Option<Bare<Rule>> = Some(Bare {
     help: "drop the packet, or go on with another rule",
     first: false,
     read: |rule, c| {
-        c.takes("type");
+        if c.word() == "type" {
+            c.value()?;
+        }
         rule.action = Some(match c.word().to_str() {
             Some("blackhole") => Action::Blackhole,
             Some("unreachable") => Action::Unreachable,
@@ -210,6 +212,14 @@ fn mark(c: &Cursor<'_>) -> Result<(u32, u32), Misuse> {
         None => Ok((c.number()?, u32::MAX)),
         Some((mark, bits)) => Ok((c.number_in(mark)?, c.number_in(bits)?)),
     }
+}
+
+/// `1000-2000`; ip takes no single one.
+fn uids(c: &Cursor<'_>) -> Result<RangeInclusive<u32>, Misuse> {
+    if !c.text()?.contains('-') {
+        return Err(c.wrong("it is not a range, as in '1000-2000'"));
+    }
+    range(c)
 }
 
 /// `80` or `80-90`.

@@ -1,6 +1,6 @@
 //! A rule, as `ip rule` prints it.
 
-use std::{fmt::Display, ops::RangeInclusive};
+use std::ops::RangeInclusive;
 
 use nsnet::{
     Prefix, Rule,
@@ -102,7 +102,7 @@ fn ports(sheet: &mut Sheet<'_>, key: &str, range: Option<&RangeInclusive<u16>>) 
 
 fn ip_protocol(number: u8, numeric: bool) -> String {
     match number {
-        _ if numeric => number.to_string(),
+        _ if numeric => format!("ipproto-{number}"),
         1 => "icmp".into(),
         6 => "tcp".into(),
         17 => "udp".into(),
@@ -131,10 +131,10 @@ fn action(sheet: &mut Sheet<'_>, rule: &Rule) {
             }
         }
         Action::Nop => sheet.word("nop", " nop"),
-        Action::Blackhole => drops(sheet, "blackhole"),
-        Action::Unreachable => drops(sheet, "unreachable"),
-        Action::Prohibit => drops(sheet, "prohibit"),
-        Action::Other(number) => drops(sheet, number.to_string()),
+        Action::Blackhole => drops(sheet, "blackhole", 6),
+        Action::Unreachable => drops(sheet, "unreachable", 7),
+        Action::Prohibit => drops(sheet, "prohibit", 8),
+        Action::Other(number) => drops(sheet, &number.to_string(), number),
         _ => {}
     }
 }
@@ -149,6 +149,7 @@ fn suppressed(sheet: &mut Sheet<'_>, rule: &Rule) {
     }
 }
 
-fn drops(sheet: &mut Sheet<'_>, what: impl Display) {
-    sheet.both("action", what.to_string(), format_args!(" {what}"));
+fn drops(sheet: &mut Sheet<'_>, name: &str, number: u8) {
+    let what = if sheet.view.names.is_numeric() { number.to_string() } else { name.to_owned() };
+    sheet.both("action", &*what, format_args!(" {what}"));
 }
