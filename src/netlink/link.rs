@@ -365,6 +365,37 @@ impl Netlink {
         Ok(link)
     }
 
+    /// The index of the link of this name or altname.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none.
+    pub async fn index_of(&self, name: &str) -> Result<u32> {
+        let link = self.get_link(by_name(name)).await;
+        Ok(link.map_err(|e| e.into_error("find link", crate::name::quoted(name.as_ref())))?.index)
+    }
+
+    /// The names of all links, by index.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub async fn link_names(&self) -> Result<BTreeMap<u32, String>> {
+        let objects = self.dump(dump_request()).await.map_err(|e| e.into_error("list links", ""))?;
+        Ok(objects.iter().filter_map(link_of).map(|link| (link.index, link.name)).collect())
+    }
+
+    /// The indices of the ports of a link; with 0, of all links that are no port.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said.
+    pub async fn ports_of(&self, master: u32) -> Result<BTreeSet<u32>> {
+        let objects = self.dump(dump_request()).await.map_err(|e| e.into_error("list links", ""))?;
+        let ports = objects.iter().filter_map(link_of).filter(|link| link.refers.master.unwrap_or(0) == master);
+        Ok(ports.map(|link| link.index).collect())
+    }
+
     /// The link of this index.
     ///
     /// # Errors

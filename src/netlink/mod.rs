@@ -5,6 +5,7 @@ pub mod change;
 mod codec;
 pub(crate) mod farewell;
 pub mod link;
+pub mod neigh;
 pub(crate) mod nsid;
 pub(crate) mod raw;
 mod route;

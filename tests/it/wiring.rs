@@ -45,7 +45,8 @@ impl Twins {
     #[track_caller]
     fn both(&self, line: &str) -> [Came; 2] {
         let [ip, nsnet] = &self.0;
-        [came(ip, "ip", line), came(nsnet, "${TWIN:-$NSNET}", line)]
+        let ours = if line.starts_with("addr ") || line.starts_with("link ") { "ip" } else { "$NSNET ip" };
+        [came(ip, "ip", line), came(nsnet, ours, line)]
     }
 
     /// Each line must come to the same in both. `#` begins a comment, `!` a line that must fail,
@@ -165,7 +166,7 @@ fn normal(value: &Value) -> Value {
 fn is_random(word: &str) -> bool {
     let groups: Vec<_> = word.split(':').collect();
     let mac = groups.len() == 6 && groups.iter().all(|g| g.len() == 2 && u8::from_str_radix(g, 16).is_ok());
-    mac && !["02:", "00:00:00:00:00:00", "ff:ff"].iter().any(|given| word.starts_with(given))
+    mac && !["02:00:00", "00:00:00:00:00:00", "ff:ff"].iter().any(|given| word.starts_with(given))
 }
 
 /// JSON as JSON, text word by word.

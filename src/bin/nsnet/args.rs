@@ -177,6 +177,9 @@ pub enum Verb {
     /// Make, change, delete and show links.
     #[command(disable_help_flag = true)]
     Link(Object),
+    /// Show and change the neighbour table.
+    #[command(disable_help_flag = true)]
+    Neigh(Object),
     /// Show and change the rules of the routing policy.
     #[command(disable_help_flag = true)]
     Rule(Object),
@@ -359,6 +362,7 @@ impl Verb {
         let object = Object { words };
         match name {
             "link" => Some(Self::Link(object)),
+            "neigh" => Some(Self::Neigh(object)),
             "rule" => Some(Self::Rule(object)),
             _ => None,
         }
@@ -366,7 +370,7 @@ impl Verb {
 
     /// Whether it is an object of ip.
     pub fn is_object(&self) -> bool {
-        matches!(self, Self::Link(_) | Self::Rule(_))
+        matches!(self, Self::Link(_) | Self::Neigh(_) | Self::Rule(_))
     }
 }
 

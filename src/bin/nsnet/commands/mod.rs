@@ -5,6 +5,7 @@ mod link;
 mod link_show;
 mod list;
 mod names;
+mod neigh;
 mod nsid;
 mod processes;
 mod rule;
@@ -131,6 +132,10 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Link(args) => match words::link::read(&args.words, names)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
             Asked::For { request, place } => link::link(&request, place, &mut context),
+        },
+        Verb::Neigh(args) => match words::neigh::read(&args.words, names, context.globals.family)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => neigh::neigh(request, place, &mut context),
         },
         Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

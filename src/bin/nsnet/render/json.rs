@@ -27,7 +27,12 @@ pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<
         Answer::Veth(ends) => rows(out, pretty, ends, Veth::of),
         Answer::Links { rows: links, brief: false } => rows(out, pretty, links, FullLink::of),
         Answer::Links { rows: links, brief: true } => rows(out, pretty, links, BriefLink::of),
-        Answer::Rules(_) | Answer::Nothing | Answer::Text(_) | Answer::Changes(_) | Answer::Runs(_) => Ok(()),
+        Answer::Neighs(_)
+        | Answer::Rules(_)
+        | Answer::Nothing
+        | Answer::Text(_)
+        | Answer::Changes(_)
+        | Answer::Runs(_) => Ok(()),
     }
 }
 

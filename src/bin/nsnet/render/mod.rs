@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use nsnet::{
     Error, IfAddr, IfName, Link, NsName, NsRef, Rule,
     inspect::Peer,
-    netlink::veth::VethMade,
+    netlink::{neigh::Neigh, veth::VethMade},
     netns::{Change, NsidPeer, Outcome, Resident, State},
 };
 
@@ -43,6 +43,7 @@ pub enum Answer {
         rows: Vec<LinkRow>,
         brief: bool,
     },
+    Neighs(NeighRows),
     Rules(Vec<Rule>),
     /// Without an end.
     Changes(Box<dyn Iterator<Item = Result<Change, Error>>>),
@@ -73,6 +74,19 @@ pub struct TableRow {
 pub struct LinkRow {
     pub link: Link,
     pub peer: Peer,
+}
+
+pub struct NeighRows {
+    pub rows: Vec<NeighRow>,
+    /// Whether all are on one link that was asked for.
+    pub of_one_device: bool,
+}
+
+pub struct NeighRow {
+    pub neigh: Neigh,
+    /// The name of its link, if there is one.
+    pub device: Option<String>,
+    pub lladdr: Option<String>,
 }
 
 pub struct VethRow {
@@ -136,6 +150,10 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
             // One write: a reader that leaves, or a signal, cuts between answers.
             let mut bytes = Vec::new();
             match &answer {
+                Answer::Neighs(NeighRows { rows, of_one_device }) => {
+                    let fill = |sheet: &mut _, row: &_| ip::neigh::fill(sheet, row, *of_one_device);
+                    sheet::write(&mut bytes, format, view, rows, fill)?;
+                }
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 answer if format.json => json::write(&mut bytes, format.pretty, answer)?,
                 answer => text::write(&mut bytes, style, answer)?,

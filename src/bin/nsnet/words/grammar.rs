@@ -164,6 +164,11 @@ impl<'a> Cursor<'a> {
         Self { words, at: 0, command, keyword: None, place: None, family, names }
     }
 
+    /// Whether the words ask what could be said instead.
+    pub fn asks_for_help(&self) -> bool {
+        asks_for_help(self.words)
+    }
+
     /// The next word, which stays.
     pub fn peek(&self) -> Option<&'a OsStr> {
         self.words.get(self.at).map(OsString::as_os_str)

@@ -7,6 +7,7 @@ pub mod grammar;
 pub mod ip;
 pub mod link;
 pub mod link_show;
+pub mod neigh;
 pub mod rule;
 
 use std::{
@@ -62,6 +63,7 @@ pub enum Asked<R> {
 pub fn help(object: &str) -> Option<String> {
     match object {
         "link" => Some(link::help()),
+        "neigh" => Some(neigh::help()),
         "rule" => Some(rule::help()),
         _ => None,
     }
@@ -156,10 +158,10 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "rule"];
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "neigh", "rule"];
 
 /// Objects of ip: what is behind them is read by the tables of this room, not by clap.
-pub const OBJECTS: &[&str] = &["link", "rule"];
+pub const OBJECTS: &[&str] = &["link", "neigh", "rule"];
 
 /// Long options that may also stand behind the verb.
 const ANYWHERE: &[&str] = &["--json", "--pretty", "--brief", "--oneline", "--details", "--statistics", "--quiet"];
