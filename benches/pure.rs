@@ -3,6 +3,9 @@
 //! What is private is compiled in from its own file, of which this uses a part.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+#[path = "../src/bin/nsnet/iproute2.rs"]
+#[allow(dead_code, unused_imports)]
+mod iproute2;
 #[path = "../src/sys/mountinfo.rs"]
 #[allow(dead_code, unused_imports)]
 mod mountinfo;
@@ -16,8 +19,9 @@ mod words;
 use std::{ffi::OsString, fmt::Write as _, hint::black_box};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use iproute2::Names;
 use nsnet::{End, netns::State};
-use render::{Answer, Format, ListRow, Style};
+use render::{Answer, Format, ListRow, Style, View};
 
 /// What rendering may fail with, in place of the command's own.
 mod commands {
@@ -77,12 +81,13 @@ fn rendering(criterion: &mut Criterion) {
         ("as text for a terminal", false, true, None),
         ("as JSON", true, false, Some(State::Dead)),
     ] {
-        let (format, style) = (Format { json, pretty: false }, Style { escape, color: false });
+        let (format, names) = (Format { json, pretty: false }, Names::new(false));
+        let view = View::plain(Style { escape, color: false }, &names);
         let answer = || Answer::List(rows(entry.clone()));
         group.bench_function(name, |bencher| {
             let write = |answer| {
                 let mut out = Vec::new();
-                assert!(matches!(render::write(&mut out, format, style, answer), Ok(0)));
+                assert!(matches!(render::write(&mut out, format, view, answer), Ok(0)));
                 out
             };
             bencher.iter_batched(answer, write, criterion::BatchSize::LargeInput);

@@ -20,6 +20,7 @@ use crate::{
 /// An entry of the neighbour table, as `ip neigh` shows and takes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the kernel's")]
 pub struct Neigh {
     /// The neighbour.
     pub ip: IpAddr,

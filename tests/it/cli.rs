@@ -67,9 +67,7 @@ fn done_is_0_failed_is_1_and_misused_is_2() {
         "netns frob",
         "list --frob",
         "link frob",
-        "link show --all",
         "veth a",
-        "-d link show",
         "--color=x list",
         "attach red",
         "attach red 0",
@@ -350,7 +348,7 @@ fn a_namespace_can_be_named_in_every_way() {
     );
     assert_eq!(world.ok("-netns red -br link show"), inside);
     assert_eq!(world.ok("--netns=red --brief link show"), inside);
-    assert_eq!(world.ok("link show -n red --brief"), inside);
+    assert_eq!(world.ok("-n red link show --brief"), inside);
     for (reference, reason) in [
         ("nope", "cannot open namespace 'nope': there is no such name in '/run/netns'"),
         ("/nope", "cannot open '/nope': No such file or directory (os error 2)"),

@@ -34,8 +34,9 @@ fn verbs_and_options_complete() {
     let world = World::new();
     fits(&world, "l", &["list", "list-id", "link"]);
     fits(&world, "de", &["del"]);
-    fits(&world, "link ", &["show"]);
-    fits(&world, "del --i", &["--if-exists"]);
+    fits(&world, "rule ", &["show", "add", "del", "flush"]);
+    fits(&world, "rule add pr", &["priority", "protocol"]);
+    fits(&world, "del --if", &["--if-exists"]);
     fits(&world, "--color=a", &["--color=auto", "--color=always"]);
     fits(&world, "help p", &["pids", "prune"]);
     fits(&world, "completions ", &["bash", "zsh", "fish"]);
@@ -217,9 +218,9 @@ macro_rules! prose {
 }
 
 /// What the man pages are made of.
-const PROSE: [(&str, &str); 16] = prose! {
-    "nsnet" "add" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "pids" "prune"
-    "rename" "set" "veth"
+const PROSE: [(&str, &str); 18] = prose! {
+    "nsnet" "add" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "neigh" "pids"
+    "prune" "rename" "rule" "set" "veth"
 };
 
 /// The commands behind `# ` in the examples of a page, each with what it is said to print.

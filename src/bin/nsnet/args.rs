@@ -434,7 +434,8 @@ mod tests {
 
     #[test]
     fn a_parser_of_one_verb_says_the_same_as_that_of_all() {
-        for verb in Cli::command().get_subcommands().map(|verb| verb.get_name().to_owned()) {
+        let is_clap = |verb: &&clap::Command| !crate::words::OBJECTS.contains(&verb.get_name());
+        for verb in Cli::command().get_subcommands().filter(is_clap).map(|verb| verb.get_name().to_owned()) {
             let help = |command: clap::Command| {
                 command.try_get_matches_from(["nsnet", &verb, "--help"]).unwrap_err().to_string()
             };

@@ -114,6 +114,14 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
         ("NAME", "add" | "attach") => None,
         ("NAME" | "OLD", _) => Some(ArgValueCompleter::new(names)),
         ("NS", _) => Some(ArgValueCompleter::new(namespaces)),
+        ("WORD", object) => {
+            let object = object.to_owned();
+            Some(ArgValueCompleter::new(move |typed: &OsStr| words_of(&object, typed)))
+        }
+        ("FILE|-", _) => Some(ArgValueCompleter::new(PathCompleter::any())),
+        ("inet|inet6", _) => {
+            Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, ["inet", "inet6"].map(str::to_owned))))
+        }
         ("END", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, new_links))),
         ("[NS:]IF", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, links))),
         ("PID", _) => Some(ArgValueCompleter::new(|typed: &OsStr| processes("", typed, ""))),
@@ -229,6 +237,26 @@ fn new_links(ns: &Netns) -> Vec<String> {
     let free = |stem| names(stem).find(|name| !taken.contains(name));
     let offered = ["eth", "veth"].into_iter().filter_map(free);
     offered.filter(|name| name.parse::<IfName>().is_ok()).collect()
+}
+
+/// Behind an object of ip: its commands, then the keywords of the command and the devices.
+fn words_of(object: &str, typed: &OsStr) -> Vec<CompletionCandidate> {
+    let summaries = words::summaries(object).unwrap_or_default();
+    let said: Vec<_> = line().skip_while(|word| word != object).skip(1).collect();
+    let command = |summary: &words::grammar::Summary| summary.command.split_once(' ').map(|(_, verb)| verb);
+    if said.len() < 2 {
+        let commands = summaries.iter().filter_map(command).filter_map(|command| command.split(' ').next());
+        let mut commands: Vec<_> = commands.map(str::to_owned).collect();
+        commands.dedup();
+        return fitting(typed, commands);
+    }
+    let fits = |summary: &&words::grammar::Summary| {
+        said[0].to_str().is_some_and(|verb| command(summary).is_some_and(|own| own.starts_with(verb)))
+    };
+    let keywords = summaries.iter().find(fits).into_iter().flat_map(|summary| &summary.keywords);
+    let keywords = keywords.filter_map(|(form, _)| form.split(' ').next()).map(str::to_owned);
+    let devices = placed(typed, links);
+    fitting(typed, keywords).into_iter().chain(devices).collect()
 }
 
 /// A program, then what most likely stands behind one: files.

@@ -8,7 +8,10 @@ use std::{collections::BTreeMap, fs, io, path::PathBuf};
 use clap::{Arg, Command, CommandFactory};
 use clap_mangen::Man;
 
-use crate::args::Cli;
+use crate::{
+    args::Cli,
+    words::{self, grammar::Summary},
+};
 
 /// Of the last release: a page without a date is not well-formed.
 const DATE: &str = "2026-11-23";
@@ -44,8 +47,38 @@ fn program_page(program: Command) -> String {
     tidy(&parts.join("\n"))
 }
 
+/// The page of an object of ip: what `words` says of its commands.
+fn object_page(verb: &Command, commands: &[Summary]) -> String {
+    let prose = Prose::of(verb.get_name());
+    let words = |text: &str| dashes(text).replace('\'', "\\(aq");
+    let synopses: Vec<_> = commands
+        .iter()
+        .map(|command| {
+            let usage = command.usage();
+            let words = usage.strip_prefix(&format!("nsnet {}", command.command)).unwrap_or_default();
+            format!("\\fBnsnet {}\\fR{}", dashes(command.command), dashes(words))
+        })
+        .collect();
+    let command = |command: &Summary| {
+        let rows = command.rows().map(|(form, help)| format!(".TP\n{}\n{}", words(form), words(help)));
+        format!(".SS nsnet {}\n{}\n{}", command.command, words(command.about), rows.collect::<Vec<_>>().join("\n"))
+    };
+    let parts = [
+        head(&format!("nsnet-{}", verb.get_name()), &about(verb)),
+        format!(".SH SYNOPSIS\n{}", synopses.join("\n.br\n")),
+        format!(".SH DESCRIPTION\n{}", prose.description),
+        format!(".SH COMMANDS\n{}", commands.iter().map(command).collect::<Vec<_>>().join("\n")),
+        ".PP\nThe options stand before the verb; they are in\n.BR nsnet (1).".to_owned(),
+        prose.rest,
+    ];
+    tidy(&parts.join("\n"))
+}
+
 /// Options that all verbs share are on the page of the program.
 fn verb_page(verb: &Command) -> String {
+    if let Some(commands) = words::summaries(verb.get_name()) {
+        return object_page(verb, &commands);
+    }
     let prose = Prose::of(verb.get_name());
     let forms = forms(verb, "nsnet");
     let synopses: Vec<_> = forms.iter().map(synopsis).collect();

@@ -86,8 +86,7 @@ fn view<'a>(globals: &Globals, names: &'a Names) -> View<'a> {
         statistics: globals.statistics,
         human: globals.human_readable,
         iec: globals.iec,
-        style: style(globals, &io::stdout()),
-        names,
+        ..View::plain(style(globals, &io::stdout()), names)
     }
 }
 

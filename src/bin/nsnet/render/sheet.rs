@@ -28,6 +28,13 @@ pub struct View<'a> {
     pub names: &'a Names,
 }
 
+impl<'a> View<'a> {
+    /// What is shown unless asked otherwise.
+    pub fn plain(style: Style, names: &'a Names) -> Self {
+        Self { brief: false, oneline: false, details: false, statistics: 0, human: false, iec: false, style, names }
+    }
+}
+
 /// An object that is being written.
 pub struct Sheet<'a> {
     pub view: View<'a>,

@@ -3,7 +3,7 @@
 
 use std::{
     ffi::{OsStr, OsString},
-    fmt::Write as _,
+    fmt,
     net::IpAddr,
     os::unix::ffi::OsStrExt,
 };
@@ -112,28 +112,57 @@ impl<T> Table<T> {
         Ok(())
     }
 
-    /// What `help` says.
-    pub fn help(&self) -> String {
-        let mut text = format!("{}\n\nUsage: nsnet {}{}\n", self.about, self.command, self.usage());
-        let bare = self.bare.iter().map(|bare| (bare.value.to_owned(), bare.help));
+    /// All that help says.
+    pub fn summary(&self) -> Summary {
         let shown = self.keywords.iter().filter(|keyword| !keyword.help.is_empty());
-        let rows: Vec<_> = bare.chain(shown.map(|keyword| (keyword.form(), keyword.help))).collect();
-        let width = rows.iter().map(|(form, _)| form.len()).max().unwrap_or(0).min(28);
-        if !rows.is_empty() {
-            text.push('\n');
+        Summary {
+            command: self.command,
+            about: self.about,
+            bare: self.bare.as_ref().map(|bare| (bare.value, bare.help)),
+            keywords: shown.map(|keyword| (keyword.form(), keyword.help)).collect(),
         }
-        for (form, help) in rows {
-            // A String takes everything.
-            let _ = writeln!(text, "  {form:width$}  {help}");
-        }
-        text
+    }
+}
+
+/// What can be said to a command.
+pub struct Summary {
+    pub command: &'static str,
+    pub about: &'static str,
+    /// What stands for a word that is no keyword, and what it is.
+    pub bare: Option<(&'static str, &'static str)>,
+    /// Each with what stands for its value.
+    pub keywords: Vec<(String, &'static str)>,
+}
+
+impl Summary {
+    /// `nsnet rule add [PREFIX] [WORD...]`.
+    pub fn usage(&self) -> String {
+        let bare = self.bare.map_or_else(String::new, |(value, _)| format!(" [{value}]"));
+        let words = if self.keywords.is_empty() { "" } else { " [WORD...]" };
+        format!("nsnet {}{bare}{words}", self.command)
     }
 
-    /// The words behind the command, all of them: `[NAME] [mtu BYTES]…`.
-    pub fn usage(&self) -> String {
-        let bare = self.bare.iter().map(|bare| format!(" [{}]", bare.value));
-        let shown = self.keywords.iter().filter(|keyword| !keyword.help.is_empty());
-        bare.chain(shown.map(|keyword| format!(" [{}]", keyword.form()))).collect()
+    /// Each word with what it means, that which is no keyword first.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str)> {
+        let keywords = self.keywords.iter().map(|(form, help)| (form.as_str(), *help));
+        self.bare.into_iter().chain(keywords)
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const WIDEST: usize = 26;
+        writeln!(f, "{}\n\nUsage: {}", self.about, self.usage())?;
+        let width = self.rows().map(|(form, _)| form.len()).filter(|&width| width <= WIDEST).max().unwrap_or(0);
+        for (at, (form, help)) in self.rows().enumerate() {
+            let before = if at == 0 { "\n" } else { "" };
+            if form.len() > width {
+                writeln!(f, "{before}  {form}\n  {:width$}  {help}", "")?;
+            } else {
+                writeln!(f, "{before}  {form:width$}  {help}")?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -358,4 +387,9 @@ pub fn command<V: Copy>(
 /// Whether the words ask what could be said instead.
 pub fn asks_for_help(words: &[OsString]) -> bool {
     matches!(words, [word] if word == "help" || word == "--help" || word == "-h" || word == "-help")
+}
+
+/// What help says of several commands.
+pub fn help(summaries: &[Summary]) -> String {
+    summaries.iter().map(Summary::to_string).collect::<Vec<_>>().join("\n")
 }

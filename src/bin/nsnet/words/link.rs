@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::{
     Asked, Misuse,
-    grammar::{Cursor, asks_for_help, command},
+    grammar::{Cursor, Summary, asks_for_help, command, help},
     link_show::{self, Filter},
 };
 use crate::iproute2::Names;
@@ -26,20 +26,20 @@ enum Verb {
 const VERBS: &[(&str, Verb)] = &[("show", Verb::Show), ("lst", Verb::Show), ("list", Verb::Show), ("help", Verb::Help)];
 
 /// All that can be said.
-pub fn help() -> String {
-    link_show::SHOW.help()
+pub fn summaries() -> Vec<Summary> {
+    vec![link_show::SHOW.summary()]
 }
 
 /// Reads the words behind `link`.
 pub fn read(words: &[OsString], names: &Names) -> Result<Asked<Request>, Misuse> {
     if asks_for_help(words) {
-        return Ok(Asked::Help(help()));
+        return Ok(Asked::Help(help(&summaries())));
     }
     let (verb, taken) = command("link", VERBS, Verb::Show, words)?;
     let words = &words[taken..];
     match verb {
-        Verb::Help => Ok(Asked::Help(help())),
-        Verb::Show if asks_for_help(words) => Ok(Asked::Help(link_show::SHOW.help())),
+        Verb::Help => Ok(Asked::Help(help(&summaries()))),
+        Verb::Show if asks_for_help(words) => Ok(Asked::Help(link_show::SHOW.summary().to_string())),
         Verb::Show => {
             let mut cursor = Cursor::new(link_show::SHOW.command, words, names, None);
             let mut filter = Filter::default();

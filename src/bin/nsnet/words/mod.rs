@@ -19,6 +19,8 @@ use std::{
 
 use nsnet::{NsRef, name::escaped};
 
+use grammar::Summary;
+
 /// The command line in nsnet's own words.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Words {
@@ -60,13 +62,18 @@ pub enum Asked<R> {
 }
 
 /// All that can be said behind an object.
-pub fn help(object: &str) -> Option<String> {
+pub fn summaries(object: &str) -> Option<Vec<Summary>> {
     match object {
-        "link" => Some(link::help()),
-        "neigh" => Some(neigh::help()),
-        "rule" => Some(rule::help()),
+        "link" => Some(link::summaries()),
+        "neigh" => Some(neigh::summaries()),
+        "rule" => Some(rule::summaries()),
         _ => None,
     }
+}
+
+/// The same, as help says it.
+pub fn help(object: &str) -> Option<String> {
+    summaries(object).map(|summaries| grammar::help(&summaries))
 }
 
 /// An option of ip's.
@@ -259,10 +266,7 @@ fn verb_of(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
     if first == "show" && rest.iter().any(|word| !is_option(word)) {
         return Err(Misuse("'nsnet show' lists the namespaces and takes no name".into()));
     }
-    match ip::left_to_ip(first) {
-        Some(text) => Err(Misuse(text)),
-        None => Ok((own_verb(first)?, rest)),
-    }
+    Ok((own_verb(first)?, rest))
 }
 
 fn behind_netns(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
@@ -284,7 +288,9 @@ fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
     if OWN_VERBS.iter().any(|&word| typed == word) {
         return Ok(typed.into());
     }
-    let Some(netns) = netns_verb(typed) else { return Ok(typed.into()) };
+    let Some(netns) = netns_verb(typed) else {
+        return ip::left_to_ip(typed).map_or_else(|| Ok(typed.into()), |text| Err(Misuse(text)));
+    };
     let begins = |word: &&&str| word.as_bytes().starts_with(typed.as_bytes());
     let mut candidates: Vec<_> = OWN_VERBS.iter().filter(begins).copied().collect();
     if candidates.is_empty() {

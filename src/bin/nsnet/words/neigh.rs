@@ -9,7 +9,7 @@ use nsnet::{
 
 use super::{
     Asked, Misuse,
-    grammar::{Bare, Cursor, Keyword, Table, asks_for_help, command, full, short},
+    grammar::{Bare, Cursor, Keyword, Summary, Table, asks_for_help, command, full, help, short},
 };
 use crate::iproute2::{Names, Space};
 
@@ -209,21 +209,21 @@ const FLUSH: Table<Filter> = Table {
 };
 
 /// All that can be said.
-pub fn help() -> String {
-    let changes = [&ADD, &CHANGE, &REPLACE, &DELETE, &GET].map(Table::help);
-    [SHOW.help()].into_iter().chain(changes).chain([FLUSH.help()]).collect::<Vec<_>>().join("\n")
+pub fn summaries() -> Vec<Summary> {
+    let changes = [&ADD, &CHANGE, &REPLACE, &DELETE, &GET].map(Table::summary);
+    [SHOW.summary()].into_iter().chain(changes).chain([FLUSH.summary()]).collect()
 }
 
 /// Reads the words behind `neigh`.
 pub fn read(words: &[OsString], names: &Names, family: Option<Family>) -> Result<Asked<Request>, Misuse> {
     if asks_for_help(words) {
-        return Ok(Asked::Help(help()));
+        return Ok(Asked::Help(help(&summaries())));
     }
     let (verb, taken) = command("neigh", VERBS, Verb::Show, words)?;
     let words = &words[taken..];
     let cursor = |command| Cursor::new(command, words, names, family);
     match verb {
-        Verb::Help => Ok(Asked::Help(help())),
+        Verb::Help => Ok(Asked::Help(help(&summaries()))),
         Verb::Show => filter(&SHOW, cursor(SHOW.command), Request::Show),
         Verb::Flush if words.is_empty() => {
             Err(cursor(FLUSH.command).misuse("it needs at least one word; 'nsnet neigh help' lists them"))
@@ -243,7 +243,7 @@ fn filter(
     request: impl FnOnce(Filter) -> Request,
 ) -> Result<Asked<Request>, Misuse> {
     if cursor.asks_for_help() {
-        return Ok(Asked::Help(table.help()));
+        return Ok(Asked::Help(table.summary().to_string()));
     }
     let mut filter = Filter { family: cursor.family, ..Filter::default() };
     table.read(&mut filter, &mut cursor)?;
@@ -256,7 +256,7 @@ fn entry(
     request: impl FnOnce(Entry) -> Request,
 ) -> Result<Asked<Request>, Misuse> {
     if cursor.asks_for_help() {
-        return Ok(Asked::Help(table.help()));
+        return Ok(Asked::Help(table.summary().to_string()));
     }
     let unknown = Neigh::new(Family::Inet.unspecified());
     let mut draft = Draft { ip: None, entry: Entry { neigh: unknown, device: None } };

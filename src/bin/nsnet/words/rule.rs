@@ -6,7 +6,7 @@ use nsnet::{Rule, netlink::rule::Action};
 
 use super::{
     Asked, Misuse,
-    grammar::{Bare, Cursor, Keyword, Table, asks_for_help, command, full, short},
+    grammar::{Bare, Cursor, Keyword, Summary, Table, asks_for_help, command, full, help, short},
 };
 use crate::iproute2::{Names, Space};
 
@@ -151,14 +151,14 @@ const ACTION: Option<Bare<Rule>> = Some(Bare {
 });
 
 /// All that can be said.
-pub fn help() -> String {
-    [&SHOW, &ADD, &DELETE, &FLUSH].map(Table::help).join("\n")
+pub fn summaries() -> Vec<Summary> {
+    [&SHOW, &ADD, &DELETE, &FLUSH].map(Table::summary).into()
 }
 
 /// Reads the words behind `rule`.
 pub fn read(words: &[OsString], names: &Names, family: Option<nsnet::Family>) -> Result<Asked<Request>, Misuse> {
     if asks_for_help(words) {
-        return Ok(Asked::Help(help()));
+        return Ok(Asked::Help(help(&summaries())));
     }
     let (verb, taken) = command("rule", VERBS, Verb::Show, words)?;
     let words = &words[taken..];
@@ -169,10 +169,10 @@ pub fn read(words: &[OsString], names: &Names, family: Option<nsnet::Family>) ->
         Verb::Add => (&ADD, Request::Add),
         Verb::Delete => (&DELETE, Request::Delete),
         Verb::Flush => (&FLUSH, Request::Flush),
-        Verb::Help => return Ok(Asked::Help(help())),
+        Verb::Help => return Ok(Asked::Help(help(&summaries()))),
     };
     if asks_for_help(words) {
-        return Ok(Asked::Help(table.help()));
+        return Ok(Asked::Help(table.summary().to_string()));
     }
     let mut cursor = Cursor::new(table.command, words, names, family);
     table.read(&mut rule, &mut cursor)?;
