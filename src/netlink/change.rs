@@ -1,5 +1,7 @@
 //! Changes: requests that are carried out or refused, and tell nothing else.
 
+use std::sync::PoisonError;
+
 use netlink_packet_route::RouteNetlinkMessage;
 
 use super::Netlink;
@@ -31,8 +33,11 @@ impl Netlink {
     /// # Errors
     ///
     /// What the kernel said, with its own sentence where it has one.
+    #[expect(clippy::unused_async, reason = "the other functions of a connection are async")]
     pub async fn apply(&self, change: Change) -> Result<()> {
         let Change { message, flags, op, subject } = change;
-        self.request(message, flags).await.map_err(|refusal| refusal.into_error(op, subject))
+        // The kernel does it before `send` returns, and its answer is there: nothing is waited for.
+        let mut socket = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.request(message, flags).map_err(|refusal| refusal.into_error(op, subject))
     }
 }

@@ -12,7 +12,11 @@ mod route;
 pub mod rule;
 pub mod veth;
 
-use std::{io, time::Duration};
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use futures::StreamExt;
 use netlink_packet_core::{NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkMessage};
@@ -42,6 +46,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Debug, Clone)]
 pub struct Netlink {
     handle: ConnectionHandle<RouteNetlinkMessage>,
+    changes: Arc<Mutex<raw::Socket>>,
 }
 
 impl Netlink {
@@ -56,19 +61,19 @@ impl Netlink {
     ///
     /// Outside of a tokio runtime.
     pub fn open(ns: &Netns) -> Result<Self> {
-        let (connection, handle, _) = connected(ns, || raw::connect(&[]))?;
+        let ((connection, handle, _), changes) = connected(ns, || Ok((raw::connect(&[])?, raw::Socket::open()?)))?;
         tokio::spawn(connection);
-        Ok(Self { handle })
+        Ok(Self { handle, changes: Arc::new(Mutex::new(changes)) })
     }
 
     /// As [`open`](Self::open), with what changes in the namespace. That comes by a socket of its own:
     /// when more changes than can be read, no answer is lost.
     fn listening(ns: &Netns, groups: &[MulticastGroup]) -> Result<(Self, Heard)> {
-        let both = connected(ns, || Ok((raw::connect(&[])?, raw::connect(groups)?)))?;
-        let ((connection, handle, _), (listener, _, heard)) = both;
+        let all = connected(ns, || Ok((raw::connect(&[])?, raw::Socket::open()?, raw::connect(groups)?)))?;
+        let ((connection, handle, _), changes, (listener, _, heard)) = all;
         tokio::spawn(connection);
         tokio::spawn(listener);
-        Ok((Self { handle }, heard))
+        Ok((Self { handle, changes: Arc::new(Mutex::new(changes)) }, heard))
     }
 
     /// Carries out one request.

@@ -148,9 +148,11 @@ pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
 }
 
 /// A blocking rtnetlink socket; it stays in the namespace of the thread that opened it.
+#[derive(Debug)]
 pub(crate) struct Socket {
     socket: netlink_sys::Socket,
     sequence: u32,
+    buffer: Vec<u8>,
 }
 
 /// A dump fills at most 32 KiB; a little more leaves no doubt.
@@ -169,7 +171,7 @@ impl Socket {
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         prepare(&mut socket, groups)?;
-        Ok(Self { socket, sequence: 0 })
+        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
     }
 
     /// Sends one request and waits until the kernel has carried it out or refused it.
@@ -251,10 +253,10 @@ impl Socket {
     /// Reads one datagram and what it holds, each with the number of the request that it answers; one
     /// that the kernel did not send is dropped.
     fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
-        let mut buffer = Vec::with_capacity(BUFFER_BYTES);
-        let (_, sender) = retry(|| self.socket.recv_from(&mut buffer, 0))?;
+        self.buffer.clear();
+        let (_, sender) = retry(|| self.socket.recv_from(&mut self.buffer, 0))?;
         match sender.port_number() {
-            0 => Ok(split(&buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
+            0 => Ok(split(&self.buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
             _ => Ok(Vec::new()),
         }
     }

@@ -82,7 +82,7 @@ impl Context<'_> {
 
     /// A connection to the namespace that a device was placed in, else to that of `-n`, else to the
     /// current one.
-    fn connect(&mut self, place: Option<NsRef>) -> Result<Place, Failure> {
+    fn connect(&mut self, place: Option<NsRef>) -> Result<Rc<Place>, Failure> {
         let ns = place.or_else(|| self.globals.netns.clone()).unwrap_or(NsRef::Current);
         self.session.connect(&ns)
     }

@@ -5,30 +5,31 @@ use nsnet::{
     netlink::neigh::{Neigh, nud},
 };
 
-use super::{Context, Failure};
+use super::{Context, Failure, session::Place};
 use crate::{
     render::{Answer, NeighRow, NeighRows},
     words::neigh::{Entry, Filter, Master, NO_STATE, Request},
 };
 
 pub fn neigh(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let netlink = context.connect(place)?.netlink;
+    let place = &*context.connect(place)?;
+    let netlink = &place.netlink;
     context.session.block_on(async {
         match request {
             Request::Show(filter) => {
                 let usual = 0xff & !nud::NOARP;
-                let neighs = matching(&netlink, &filter, usual).await?;
-                return rows(&netlink, neighs, filter.device.is_some()).await;
+                let neighs = matching(place, &filter, usual).await?;
+                return rows(netlink, neighs, filter.device.is_some()).await;
             }
             Request::Get(entry) => {
-                let found = netlink.neighbour(&found(&netlink, entry).await?).await?;
-                return rows(&netlink, vec![found], false).await;
+                let found = netlink.neighbour(&found(place, entry).await?).await?;
+                return rows(netlink, vec![found], false).await;
             }
-            Request::Put(entry, meet) => netlink.apply(found(&netlink, entry).await?.put(meet)).await?,
-            Request::Delete(entry) => netlink.apply(found(&netlink, entry).await?.delete()).await?,
+            Request::Put(entry, meet) => netlink.apply(found(place, entry).await?.put(meet)).await?,
+            Request::Delete(entry) => netlink.apply(found(place, entry).await?.delete()).await?,
             Request::Flush(filter) => {
                 let usual = !(nud::PERMANENT | nud::NOARP);
-                for neigh in matching(&netlink, &filter, usual).await? {
+                for neigh in matching(place, &filter, usual).await? {
                     netlink.apply(neigh.delete()).await?;
                 }
             }
@@ -38,20 +39,21 @@ pub fn neigh(request: Request, place: Option<NsRef>, context: &mut Context<'_>) 
 }
 
 /// The entry with the link that it is on.
-async fn found(netlink: &Netlink, Entry { mut neigh, device }: Entry) -> nsnet::Result<Neigh> {
+async fn found(place: &Place, Entry { mut neigh, device }: Entry) -> nsnet::Result<Neigh> {
     if let Some(name) = device {
-        neigh.device = netlink.index_of(&name).await?;
+        neigh.device = place.index_of(&name).await?;
     }
     Ok(neigh)
 }
 
-async fn matching(netlink: &Netlink, filter: &Filter, usual: u16) -> nsnet::Result<Vec<Neigh>> {
+async fn matching(place: &Place, filter: &Filter, usual: u16) -> nsnet::Result<Vec<Neigh>> {
+    let netlink = &place.netlink;
     let device = match &filter.device {
-        Some(name) => netlink.index_of(name).await?,
+        Some(name) => place.index_of(name).await?,
         None => 0,
     };
     let ports = match &filter.master {
-        Some(Master::Named(name)) => Some(netlink.ports_of(netlink.index_of(name).await?).await?),
+        Some(Master::Named(name)) => Some(netlink.ports_of(place.index_of(name).await?).await?),
         Some(Master::None) => Some(netlink.ports_of(0).await?),
         None => None,
     };

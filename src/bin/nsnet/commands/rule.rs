@@ -6,7 +6,8 @@ use super::{Context, Failure};
 use crate::{render::Answer, words::rule::Request};
 
 pub fn rule(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let netlink = context.connect(place)?.netlink;
+    let place = context.connect(place)?;
+    let netlink = &place.netlink;
     context.session.block_on(async {
         match request {
             Request::Show(wanted) => {

@@ -1,6 +1,6 @@
 //! What outlives a command of a batch: the runtime, and a connection for each namespace.
 
-use std::{collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use nsnet::{Netlink, Netns, NsRef};
 use tokio::runtime::Runtime;
@@ -13,14 +13,30 @@ pub struct Session {
     /// What iproute2 calls numbers.
     pub names: Rc<Names>,
     runtime: Option<Runtime>,
-    places: HashMap<NsRef, Place>,
+    places: HashMap<NsRef, Rc<Place>>,
 }
 
 /// A namespace that was named, and the connection to it.
-#[derive(Clone)]
 pub struct Place {
-    pub ns: Rc<Netns>,
+    pub ns: Netns,
     pub netlink: Netlink,
+    /// The links that were asked for, until one changes.
+    indices: RefCell<HashMap<String, u32>>,
+}
+
+impl Place {
+    /// The index of the link of this name or altname.
+    pub async fn index_of(&self, name: &str) -> nsnet::Result<u32> {
+        let known = self.indices.borrow().get(name).copied();
+        match known {
+            Some(index) => Ok(index),
+            None => {
+                let index = self.netlink.index_of(name).await?;
+                self.indices.borrow_mut().insert(name.to_owned(), index);
+                Ok(index)
+            }
+        }
+    }
 }
 
 impl Session {
@@ -34,14 +50,15 @@ impl Session {
     }
 
     /// Connects to a namespace, or gives the connection that there is.
-    pub fn connect(&mut self, ns: &NsRef) -> Result<Place, Failure> {
+    pub fn connect(&mut self, ns: &NsRef) -> Result<Rc<Place>, Failure> {
         if let Some(place) = self.places.get(ns) {
-            return Ok(place.clone());
+            return Ok(Rc::clone(place));
         }
         let opened = Netns::open(ns)?;
         let _inside = self.runtime()?.enter();
-        let place = Place { netlink: Netlink::open(&opened)?, ns: opened.into() };
-        self.places.insert(ns.clone(), place.clone());
+        let place = Place { netlink: Netlink::open(&opened)?, ns: opened, indices: RefCell::default() };
+        let place = Rc::new(place);
+        self.places.insert(ns.clone(), Rc::clone(&place));
         Ok(place)
     }
 
@@ -50,6 +67,11 @@ impl Session {
         self.places.clear();
         // It drives the connections, and holds their sockets.
         self.runtime = None;
+    }
+
+    /// Links are about to change: a name may soon be that of another one.
+    pub fn forget_links(&mut self) {
+        self.places.values().for_each(|place| place.indices.borrow_mut().clear());
     }
 
     fn runtime(&mut self) -> Result<&Runtime, Failure> {

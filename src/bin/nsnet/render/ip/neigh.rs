@@ -52,7 +52,9 @@ pub fn fill(sheet: &mut Sheet<'_>, row: &NeighRow, of_one_device: bool) {
     if neigh.state != 0 {
         let states = STATES.into_iter().filter(|(bit, _)| neigh.state & bit != 0).map(|(_, name)| name);
         let states: Vec<_> = states.collect();
-        states.iter().for_each(|state| sheet.text(format_args!("{state} ")));
+        for state in &states {
+            sheet.text(format_args!("{state} "));
+        }
         sheet.json("state", states);
     }
     if neigh.protocol != 0 {
