@@ -133,6 +133,7 @@ pub use netlink::{
     Netlink,
     change::Change,
     link::Link,
+    route::Route,
     rule::Rule,
     veth::{VethEnd, VethOptions},
 };

@@ -8,7 +8,7 @@ pub mod link;
 pub mod neigh;
 pub(crate) mod nsid;
 pub(crate) mod raw;
-mod route;
+pub mod route;
 pub mod rule;
 pub mod veth;
 

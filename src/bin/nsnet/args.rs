@@ -180,6 +180,9 @@ pub enum Verb {
     /// Show and change the neighbour table.
     #[command(disable_help_flag = true)]
     Neigh(Object),
+    /// Show and change routes.
+    #[command(disable_help_flag = true)]
+    Route(Object),
     /// Show and change the rules of the routing policy.
     #[command(disable_help_flag = true)]
     Rule(Object),
@@ -363,6 +366,7 @@ impl Verb {
         match name {
             "link" => Some(Self::Link(object)),
             "neigh" => Some(Self::Neigh(object)),
+            "route" => Some(Self::Route(object)),
             "rule" => Some(Self::Rule(object)),
             _ => None,
         }
@@ -370,7 +374,7 @@ impl Verb {
 
     /// Whether it is an object of ip.
     pub fn is_object(&self) -> bool {
-        matches!(self, Self::Link(_) | Self::Neigh(_) | Self::Rule(_))
+        matches!(self, Self::Link(_) | Self::Neigh(_) | Self::Route(_) | Self::Rule(_))
     }
 }
 

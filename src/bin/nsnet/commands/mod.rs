@@ -8,6 +8,7 @@ mod names;
 mod neigh;
 mod nsid;
 mod processes;
+mod route;
 mod rule;
 mod session;
 mod veth;
@@ -136,6 +137,10 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Neigh(args) => match words::neigh::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
             Asked::For { request, place } => neigh::neigh(request, place, &mut context),
+        },
+        Verb::Route(args) => match words::route::read(&args.words, names, context.globals.family)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => route::route(request, place, &mut context),
         },
         Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

@@ -28,6 +28,7 @@ pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<
         Answer::Links { rows: links, brief: false } => rows(out, pretty, links, FullLink::of),
         Answer::Links { rows: links, brief: true } => rows(out, pretty, links, BriefLink::of),
         Answer::Neighs(_)
+        | Answer::Routes(_)
         | Answer::Rules(_)
         | Answer::Nothing
         | Answer::Text(_)

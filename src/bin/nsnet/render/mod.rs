@@ -5,10 +5,13 @@ mod json;
 pub mod sheet;
 mod text;
 
-use std::io::{self, Write};
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+};
 
 use nsnet::{
-    Error, IfAddr, IfName, Link, NsName, NsRef, Rule,
+    Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
     inspect::Peer,
     netlink::{neigh::Neigh, veth::VethMade},
     netns::{Change, NsidPeer, Outcome, Resident, State},
@@ -44,6 +47,7 @@ pub enum Answer {
         brief: bool,
     },
     Neighs(NeighRows),
+    Routes(RouteRows),
     Rules(Vec<Rule>),
     /// Without an end.
     Changes(Box<dyn Iterator<Item = Result<Change, Error>>>),
@@ -87,6 +91,28 @@ pub struct NeighRow {
     /// The name of its link, if there is one.
     pub device: Option<String>,
     pub lladdr: Option<String>,
+}
+
+pub struct RouteRows {
+    pub routes: Vec<Route>,
+    /// The names of links, by index.
+    pub links: BTreeMap<u32, String>,
+    pub hide: RoutesHide,
+}
+
+/// What was said of all routes, and need not be shown of each.
+#[derive(Debug, Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field")]
+pub struct RoutesHide {
+    pub table: bool,
+    pub device: bool,
+    pub iif: bool,
+    pub via: bool,
+    pub src: bool,
+    pub tos: bool,
+    pub protocol: bool,
+    pub scope: bool,
+    pub metric: bool,
 }
 
 pub struct VethRow {
@@ -153,6 +179,10 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                 Answer::Neighs(NeighRows { rows, of_one_device }) => {
                     let fill = |sheet: &mut _, row: &_| ip::neigh::fill(sheet, row, *of_one_device);
                     sheet::write(&mut bytes, format, view, rows, fill)?;
+                }
+                Answer::Routes(rows) => {
+                    let fill = |sheet: &mut _, route: &_| ip::route::fill(sheet, route, rows);
+                    sheet::write(&mut bytes, format, view, &rows.routes, fill)?;
                 }
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 answer if format.json => json::write(&mut bytes, format.pretty, answer)?,

@@ -214,6 +214,21 @@ impl<'a> Cursor<'a> {
         self.at += 1;
     }
 
+    /// Goes on where the word that was taken last is ip's `to`.
+    pub fn takes_to(&mut self) -> Result<(), Misuse> {
+        if self.word() == "to" { self.value().map(drop) } else { Ok(()) }
+    }
+
+    /// Goes on to the value of a keyword, behind `inet` or `inet6`, which may differ from the family of
+    /// the rest.
+    pub fn value_of_family(&mut self) -> Result<&mut Self, Misuse> {
+        self.value()?;
+        if self.word() == "inet" || self.word() == "inet6" {
+            self.value()?;
+        }
+        Ok(self)
+    }
+
     /// Goes on to the value of a keyword.
     pub fn value(&mut self) -> Result<&mut Self, Misuse> {
         if self.peek().is_none() {
@@ -263,8 +278,13 @@ impl<'a> Cursor<'a> {
 
     /// An address of a host.
     pub fn address(&self) -> Result<IpAddr, Misuse> {
-        let address = self.text()?.parse().map_err(|_| self.wrong("it is not an IP address"))?;
+        let address = self.any_address()?;
         self.of_family(address, Family::of(address))
+    }
+
+    /// An address of a host, of whatever family.
+    pub fn any_address(&self) -> Result<IpAddr, Misuse> {
+        self.text()?.parse().map_err(|_| self.wrong("it is not an IP address"))
     }
 
     /// A prefix as ip reads it: `default`, `10.0.0.0/8`, `10/8`, or one address.

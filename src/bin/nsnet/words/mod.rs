@@ -8,6 +8,7 @@ pub mod ip;
 pub mod link;
 pub mod link_show;
 pub mod neigh;
+pub mod route;
 pub mod rule;
 
 use std::{
@@ -66,6 +67,7 @@ pub fn summaries(object: &str) -> Option<Vec<Summary>> {
     match object {
         "link" => Some(link::summaries()),
         "neigh" => Some(neigh::summaries()),
+        "route" => Some(route::summaries()),
         "rule" => Some(rule::summaries()),
         _ => None,
     }
@@ -165,10 +167,10 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "neigh", "rule"];
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "neigh", "route", "rule"];
 
 /// Objects of ip: what is behind them is read by the tables of this room, not by clap.
-pub const OBJECTS: &[&str] = &["link", "neigh", "rule"];
+pub const OBJECTS: &[&str] = &["link", "neigh", "route", "rule"];
 
 /// Long options that may also stand behind the verb.
 const ANYWHERE: &[&str] = &["--json", "--pretty", "--brief", "--oneline", "--details", "--statistics", "--quiet"];

@@ -1,4 +1,5 @@
 //! Objects as ip shows them, a file each.
 
 pub mod neigh;
+pub mod route;
 pub mod rule;
