@@ -20,7 +20,12 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: impl ToString) -> Self {
+    pub(super) fn new(
+        message: RouteNetlinkMessage,
+        flags: u16,
+        op: &'static str,
+        subject: impl std::fmt::Display,
+    ) -> Self {
         Self { message, flags, op, subject: subject.to_string() }
     }
 }

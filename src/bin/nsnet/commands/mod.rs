@@ -123,7 +123,7 @@ pub fn run(cli: Cli, names: &Names, session: &mut Session, notes: Notes<'_>) -> 
         Verb::Veth(args) => veth::veth(&args, &context),
         Verb::Link(args) => match words::link::read(&args.words, names)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
-            Asked::For { request, place } => link::link(&request, place, &mut context),
+            Asked::For { request, place } => link::link(request, place, &mut context),
         },
         Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

@@ -3,7 +3,10 @@
 //! somebody else. The tables below it read what is behind the objects of ip.
 
 pub mod grammar;
+pub mod kind;
 pub mod link;
+pub mod link_add;
+pub mod link_set;
 pub mod link_show;
 pub mod rule;
 
