@@ -7,7 +7,7 @@ use netlink_packet_core::{NLM_F_APPEND, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE}
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
     address::{AddressAttribute, AddressFlags, AddressHeaderFlags, AddressMessage, AddressProtocol, AddressScope},
-    route::{RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol},
+    route::{RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteNextHop, RouteNextHopFlags, RouteProtocol},
 };
 
 use super::{
@@ -102,7 +102,8 @@ impl Luggage {
             let flags = if keys.insert(format!("{:?}", key(route))) { NLM_F_EXCL } else { NLM_F_APPEND };
             let request = RouteNetlinkMessage::NewRoute(through_index(route, index));
             let sent = netlink.request(request, NLM_F_CREATE | flags).await;
-            sent.map_err(|e| e.into_error("bring along a route through", shown()))?;
+            let subject = || format!("to {} through {}", destination(route), shown());
+            sent.map_err(|e| e.into_error("bring along the route", subject()))?;
         }
         for address in self.addresses.iter().filter(|address| settled(address)) {
             let address = self.address_for(address, index, name, false);
@@ -245,6 +246,16 @@ fn through_index(route: &RouteMessage, index: u32) -> RouteMessage {
 fn lead(hop: &mut RouteNextHop, index: u32) {
     hop.interface_index = index;
     hop.flags &= RouteNextHopFlags::Onlink;
+}
+
+/// Where a route goes, as ip shows it.
+fn destination(route: &RouteMessage) -> String {
+    let address = route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::Destination(RouteAddress::Inet(ip)) => Some(ip.to_string()),
+        RouteAttribute::Destination(RouteAddress::Inet6(ip)) => Some(ip.to_string()),
+        _ => None,
+    });
+    address.map_or("default".into(), |ip| format!("{ip}/{}", route.header.destination_prefix_length))
 }
 
 /// What two routes have in common that the kernel takes for the same.

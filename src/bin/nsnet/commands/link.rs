@@ -165,7 +165,7 @@ fn warn_of(lost: Lost, kept: bool, name: &str, to: &Place, context: &mut Context
         return;
     }
     let name = escaped(name.as_bytes());
-    let why = if kept { "which need other links too" } else { "which '--keep-addresses' brings along" };
+    let why = if kept { "because of other links that they need" } else { "which '--keep-addresses' brings along" };
     context.warn(format!("'{name}' moved to {} without {lost}, {why}", to.ns));
 }
 
