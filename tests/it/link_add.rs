@@ -220,7 +220,7 @@ fn a_kind_that_the_kernel_lacks_is_refused_with_the_module_to_load() {
         ("netkit", "netkit"),
         ("wireguard", "wireguard"),
     ] {
-        let word = kind.split(' ').next().unwrap();
+        let first = kind.split(' ').next().unwrap();
         let link = if kind.contains("vlan") || kind.contains("ipvtap") { "link base " } else { "" };
         let has = world.shell(&format!("ip link add x {link}type {kind} && ip link del x"));
         let ran = world.nsnet(format!("link add x {link}type {kind}").split(' '));
@@ -232,7 +232,7 @@ fn a_kind_that_the_kernel_lacks_is_refused_with_the_module_to_load() {
         assert_eq!(
             ran.fails(1),
             format!(
-                "nsnet: cannot create {word} 'x' in the current namespace: this kernel has no links of kind {word}; \
+                "nsnet: cannot create {first} 'x' in the current namespace: this kernel has no links of kind {first}; \
                  'modprobe {module}' loads them where they are a module: Operation not supported (os error 95)\n"
             )
         );

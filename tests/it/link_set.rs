@@ -191,7 +191,7 @@ fn links_are_found_where_their_names_place_them() {
 
 /// A link with all that it can lose.
 const RICH: &str = "
-    ip link add v0 type veth peer name w0 netns blue; ip -n blue link set w0 up; ip link set v0 up
+    ip link add v0 address 02:00:00:00:00:99 type veth peer name w0 netns blue; ip -n blue link set w0 up; ip link set v0 up
     ip addr add 10.0.0.1/24 dev v0; ip addr add 10.0.0.2/24 dev v0 label v0:x
     ip addr add 10.9.0.1 peer 10.9.0.2 dev v0 valid_lft 9000 preferred_lft 8000 noprefixroute
     ip addr add 10.8.0.1/24 brd + dev v0 metric 77
