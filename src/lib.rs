@@ -132,7 +132,11 @@ pub use name::{IfName, NsName, NsRef};
 pub use netlink::{
     Netlink,
     change::Change,
+    kind::Kind,
     link::Link,
+    link_change::LinkChange,
+    link_move::Move,
+    new_link::{NewEnd, NewLink, Site},
     route::Route,
     rule::Rule,
     veth::{VethEnd, VethOptions},

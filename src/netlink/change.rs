@@ -22,8 +22,13 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: String) -> Self {
-        Self { message, flags, op, subject }
+    pub(super) fn new(
+        message: RouteNetlinkMessage,
+        flags: u16,
+        op: &'static str,
+        subject: impl std::fmt::Display,
+    ) -> Self {
+        Self { message, flags, op, subject: subject.to_string() }
     }
 }
 

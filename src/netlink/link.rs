@@ -372,7 +372,7 @@ impl Netlink {
     /// `NotFound` if there is none.
     pub async fn index_of(&self, name: &str) -> Result<u32> {
         let link = self.get_link(by_name(name)).await;
-        Ok(link.map_err(|e| e.into_error("find link", crate::name::quoted(name.as_ref())))?.index)
+        Ok(link.map_err(|e| e.into_error("find device", crate::name::quoted(name.as_ref())))?.index)
     }
 
     /// The names of all links, by index.

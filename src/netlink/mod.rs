@@ -1,15 +1,21 @@
 //! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
 mod addr;
+mod carry;
 pub mod change;
 mod codec;
 pub(crate) mod farewell;
+pub mod kind;
 pub mod link;
+pub mod link_change;
+pub mod link_move;
 pub mod neigh;
+pub mod new_link;
 pub(crate) mod nsid;
 pub(crate) mod raw;
 pub mod route;
 pub mod rule;
+mod tun;
 pub mod veth;
 
 use std::{

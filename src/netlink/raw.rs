@@ -150,7 +150,7 @@ pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
 /// A blocking rtnetlink socket; it stays in the namespace of the thread that opened it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    socket: netlink_sys::Socket,
+    to_kernel: netlink_sys::Socket,
     sequence: u32,
     buffer: Vec<u8>,
 }
@@ -171,7 +171,7 @@ impl Socket {
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         prepare(&mut socket, groups)?;
-        Ok(Self { socket, sequence: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { to_kernel: socket, sequence: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
     }
 
     /// Sends one request and waits until the kernel has carried it out or refused it.
@@ -228,7 +228,7 @@ impl Socket {
             count += 1;
             append(&mut bytes, message, flags | NLM_F_REQUEST, self.sequence);
         }
-        retry(|| self.socket.send_to(&bytes, &SocketAddr::new(0, 0), 0))?;
+        retry(|| self.to_kernel.send_to(&bytes, &SocketAddr::new(0, 0), 0))?;
         Ok(count)
     }
 
@@ -254,7 +254,7 @@ impl Socket {
     /// that the kernel did not send is dropped.
     fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
         self.buffer.clear();
-        let (_, sender) = retry(|| self.socket.recv_from(&mut self.buffer, 0))?;
+        let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, 0))?;
         match sender.port_number() {
             0 => Ok(split(&self.buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
             _ => Ok(Vec::new()),
@@ -303,7 +303,7 @@ fn wait_readable(sockets: &[&mut Socket], until: Instant) -> io::Result<Vec<usiz
 
 impl AsFd for Socket {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.socket.as_fd()
+        self.to_kernel.as_fd()
     }
 }
 

@@ -6,6 +6,7 @@ pub(crate) mod locks;
 pub(crate) mod mountinfo;
 pub(crate) mod nsfs;
 pub(crate) mod signal;
+pub(crate) mod tun;
 
 use std::{
     ffi::{CString, OsString},

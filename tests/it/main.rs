@@ -14,6 +14,8 @@ mod exec;
 mod generated;
 mod library;
 mod link;
+mod link_add;
+mod link_set;
 mod monitor;
 mod names;
 mod processes;

@@ -37,7 +37,7 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("error.rs", &[]),
     ("sys/", &[]),
     ("netns/", &["error", "name", "netlink", "sys"]),
-    ("netlink/", &["error", "name", "addr", "netns"]),
+    ("netlink/", &["error", "name", "addr", "netns", "sys"]),
     ("inspect/", &["error", "name", "netlink", "netns"]),
     ("exec/", &["error", "name", "netns", "sys"]),
 ];

@@ -132,7 +132,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Veth(args) => veth::veth(&args, &context),
         Verb::Link(args) => match words::link::read(&args.words, names)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
-            Asked::For { request, place } => link::link(&request, place, &mut context),
+            Asked::For { request, place } => link::link(request, place, &mut context),
         },
         Verb::Neigh(args) => match words::neigh::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

@@ -5,7 +5,10 @@
 pub mod batch;
 pub mod grammar;
 pub mod ip;
+pub mod kind;
 pub mod link;
+pub mod link_add;
+pub mod link_set;
 pub mod link_show;
 pub mod neigh;
 pub mod route;
