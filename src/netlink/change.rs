@@ -20,8 +20,21 @@ pub struct Change {
 }
 
 impl Change {
-    pub(super) fn new(message: RouteNetlinkMessage, flags: u16, op: &'static str, subject: impl ToString) -> Self {
+    pub(super) fn new(
+        message: RouteNetlinkMessage,
+        flags: u16,
+        op: &'static str,
+        subject: impl std::fmt::Display,
+    ) -> Self {
         Self { message, flags, op, subject: subject.to_string() }
+    }
+
+    /// The same change; a failure also names this link.
+    #[must_use]
+    pub fn on(mut self, link: &str) -> Self {
+        let space = if self.subject.is_empty() { "" } else { " " };
+        self.subject = format!("{}{space}on {}", self.subject, crate::name::quoted(link.as_ref()));
+        self
     }
 }
 

@@ -1,8 +1,10 @@
 //! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
-mod addr;
+pub mod addr;
 pub mod change;
 mod codec;
+pub mod counters;
+pub mod details;
 pub(crate) mod farewell;
 pub mod link;
 pub(crate) mod nsid;

@@ -5,6 +5,7 @@
 
 mod support;
 
+mod addr;
 mod chaos;
 mod cli;
 mod compat;

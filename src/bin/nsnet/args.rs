@@ -169,6 +169,9 @@ pub enum Verb {
     /// Make, change, delete and show links.
     #[command(disable_help_flag = true)]
     Link(Object),
+    /// Give addresses to links, change, delete and show them.
+    #[command(disable_help_flag = true, visible_alias = "address")]
+    Addr(Object),
     /// Show and change the rules of the routing policy.
     #[command(disable_help_flag = true)]
     Rule(Object),

@@ -1,5 +1,6 @@
 //! One file a verb: a parsed command in, an answer out. Nothing here prints.
 
+mod addr;
 mod exec;
 mod link;
 mod link_show;
@@ -124,6 +125,10 @@ pub fn run(cli: Cli, names: &Names, session: &mut Session, notes: Notes<'_>) -> 
         Verb::Link(args) => match words::link::read(&args.words, names)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
             Asked::For { request, place } => link::link(&request, place, &mut context),
+        },
+        Verb::Addr(args) => match words::addr::read(&args.words, names, context.globals.family)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => addr::addr(request, place, &mut context),
         },
         Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

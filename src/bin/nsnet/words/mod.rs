@@ -2,6 +2,7 @@
 //! verbs and options, a leading `netns`, and the places where everything after a word belongs to
 //! somebody else. The tables below it read what is behind the objects of ip.
 
+pub mod addr;
 pub mod grammar;
 pub mod link;
 pub mod link_show;
@@ -45,6 +46,7 @@ pub enum Asked<R> {
 /// All that can be said behind an object.
 pub fn help(object: &str) -> Option<String> {
     match object {
+        "addr" | "address" => Some(addr::help()),
         "link" => Some(link::help()),
         "rule" => Some(rule::help()),
         _ => None,
@@ -142,10 +144,10 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "rule"];
+const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "addr", "address", "rule"];
 
 /// Objects of ip: what is behind them is read by the tables of this room, not by clap.
-pub const OBJECTS: &[&str] = &["link", "rule"];
+pub const OBJECTS: &[&str] = &["link", "addr", "rule"];
 
 /// Long options that may also stand behind the verb.
 const ANYWHERE: &[&str] = &["--json", "--pretty", "--brief", "--oneline", "--details", "--statistics", "--quiet"];
@@ -249,8 +251,15 @@ fn netns_verb(typed: &OsStr) -> Option<&'static str> {
 
 /// A prefix is taken where ip takes it, unless it also fits a verb that ip lacks.
 fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
+    if typed == "address" {
+        return Ok("addr".into());
+    }
     if OWN_VERBS.iter().any(|&word| typed == word) {
         return Ok(typed.into());
+    }
+    // In full, it is no prefix: 'add' is not short for 'addr'.
+    if let Some((_, verb)) = NETNS_VERBS.iter().find(|(word, _)| typed == *word) {
+        return Ok(verb.into());
     }
     let Some(netns) = netns_verb(typed) else { return Ok(typed.into()) };
     let begins = |word: &&&str| word.as_bytes().starts_with(typed.as_bytes());
@@ -368,11 +377,13 @@ mod tests {
     #[test]
     fn without_netns_a_prefix_must_fit_no_other_verb() {
         means("lis", "list");
-        means("ad x", "add x");
+        means("add x", "add x");
         means("delete x", "del x");
         means("e red ls", "exec -- red ls");
         means("link show", "link -- show");
+        means("address show", "addr -- show");
         assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: link, list, list-id, lst");
+        assert_eq!(argv("ad x").unwrap_err(), "the command \"ad\" is ambiguous: add, addr, address");
         assert_eq!(argv("p x").unwrap_err(), "the command \"p\" is ambiguous: pids, prune");
         means("pi x", "pids x");
         means("frob", "frob");

@@ -1,3 +1,7 @@
 //! Objects as ip shows them, a file each.
 
+pub mod addr;
+mod counters;
+mod details;
+pub mod link;
 pub mod rule;
