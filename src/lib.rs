@@ -131,6 +131,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use name::{IfName, NsName, NsRef};
 pub use netlink::{
     Netlink,
+    addr::Addr,
     change::Change,
     kind::Kind,
     link::Link,

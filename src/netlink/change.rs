@@ -30,6 +30,14 @@ impl Change {
     ) -> Self {
         Self { message, flags, op, subject: subject.to_string() }
     }
+
+    /// The same change; a failure also names this link.
+    #[must_use]
+    pub fn on(mut self, link: &str) -> Self {
+        let space = if self.subject.is_empty() { "" } else { " " };
+        self.subject = format!("{}{space}on {}", self.subject, crate::name::quoted(link.as_ref()));
+        self
+    }
 }
 
 impl Netlink {

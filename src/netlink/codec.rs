@@ -5,21 +5,26 @@ use std::{fmt::Debug, io, num::NonZeroI32};
 use bytes::BytesMut;
 use netlink_packet_core::{
     DefaultNla, Emitable, ErrorMessage, NetlinkBuffer, NetlinkDeserializable, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NetlinkSerializable, NlaBuffer, NlasIterator, ParseableParametrized,
+    NetlinkPayload, NetlinkSerializable, NlaBuffer, NlasIterator, Parseable, ParseableParametrized,
 };
-use netlink_packet_route::{AddressFamily, link::LinkAttribute};
+use netlink_packet_route::{AddressFamily, address::AddressAttribute, link::LinkAttribute};
 use netlink_proto::{NetlinkCodec, NetlinkMessageCodec};
 use rustix::io::Errno;
 
-/// `RTM_NEWLINK` and `RTM_DELLINK` of `linux/rtnetlink.h`, and what comes before a link's attributes.
+/// Of `linux/rtnetlink.h`, and what comes before the attributes of a link and of an address.
 const RTM_NEWLINK: u16 = 16;
 const RTM_DELLINK: u16 = 17;
+const RTM_NEWADDR: u16 = 20;
+const RTM_DELADDR: u16 = 21;
 const NETLINK_HEADER_BYTES: usize = 16;
 const LINK_HEADER_BYTES: usize = 16;
+const ADDRESS_HEADER_BYTES: usize = 8;
 /// Of `linux/if_link.h`: what of a link is other people's text.
 const IFLA_IFNAME: u16 = 3;
 const IFLA_IFALIAS: u16 = 20;
 const IFLA_PROP_LIST: u16 = 52;
+/// Of `linux/if_addr.h`: an address is labelled with the name of its link.
+const IFA_LABEL: u16 = 3;
 
 /// netlink-proto's codec drops a message that it cannot decode, so that a link is missing from a
 /// list, or an answer never ends. With this one it is made decodable, or the answer is an error.
@@ -41,43 +46,58 @@ impl NetlinkMessageCodec for Codec {
 pub(super) fn next_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
     let length = NetlinkBuffer::new_checked(bytes).ok()?.length() as usize;
     let message = NetlinkMessage::deserialize(&bytes[..length])
-        .or_else(|_| NetlinkMessage::deserialize(&readable_link(&bytes[..length])))
+        .or_else(|_| NetlinkMessage::deserialize(&readable(&bytes[..length])))
         .unwrap_or_else(|_| unreadable(&bytes[..length]));
     Some((message, length.next_multiple_of(4).min(bytes.len())))
 }
 
-/// The same link with U+FFFD for what is not UTF-8 in its names, and without anything else that
-/// cannot be decoded. Any other message stays as it is.
-fn readable_link(message: &[u8]) -> Vec<u8> {
-    let header = NETLINK_HEADER_BYTES + LINK_HEADER_BYTES;
-    let is_link = NetlinkBuffer::new(message).message_type() == RTM_NEWLINK
-        || NetlinkBuffer::new(message).message_type() == RTM_DELLINK;
-    if !is_link || message.len() < header {
+/// What to read in place of an attribute.
+type Mend = fn(&NlaBuffer<&[u8]>) -> Option<Vec<u8>>;
+
+/// The same link or address with U+FFFD for what is not UTF-8 in its names, and without anything
+/// else that cannot be decoded. Any other message stays as it is.
+fn readable(message: &[u8]) -> Vec<u8> {
+    let (header, attribute): (_, Mend) = match NetlinkBuffer::new(message).message_type() {
+        RTM_NEWLINK | RTM_DELLINK => (NETLINK_HEADER_BYTES + LINK_HEADER_BYTES, link_attribute),
+        RTM_NEWADDR | RTM_DELADDR => (NETLINK_HEADER_BYTES + ADDRESS_HEADER_BYTES, address_attribute),
+        _ => return message.to_vec(),
+    };
+    if message.len() < header {
         return message.to_vec();
     }
     let mut readable = message[..header].to_vec();
-    readable.extend(readable_attributes(&message[header..]));
+    for nla in NlasIterator::new(&message[header..]).map_while(Result::ok) {
+        if let Some(value) = attribute(&nla) {
+            readable.extend(emitted(nla.kind(), value));
+        }
+    }
     let length = u32::try_from(readable.len()).unwrap_or(u32::MAX);
     NetlinkBuffer::new(&mut readable).set_length(length);
     readable
 }
 
-fn readable_attributes(attributes: &[u8]) -> Vec<u8> {
-    let text = |nla: &NlaBuffer<&[u8]>| String::from_utf8_lossy(nla.value()).into_owned().into_bytes();
-    let mut readable = Vec::new();
-    for nla in NlasIterator::new(attributes).map_while(Result::ok) {
-        let value = match nla.kind() {
-            _ if LinkAttribute::parse_with_param(&nla, AddressFamily::Unspec).is_ok() => nla.value().to_vec(),
-            IFLA_IFNAME | IFLA_IFALIAS => text(&nla),
-            IFLA_PROP_LIST => {
-                let names = NlasIterator::new(nla.value()).map_while(Result::ok);
-                names.flat_map(|name| emitted(name.kind(), text(&name))).collect()
-            }
-            _ => continue,
-        };
-        readable.extend(emitted(nla.kind(), value));
+fn text(nla: &NlaBuffer<&[u8]>) -> Vec<u8> {
+    String::from_utf8_lossy(nla.value()).into_owned().into_bytes()
+}
+
+fn link_attribute(nla: &NlaBuffer<&[u8]>) -> Option<Vec<u8>> {
+    match nla.kind() {
+        _ if LinkAttribute::parse_with_param(nla, AddressFamily::Unspec).is_ok() => Some(nla.value().to_vec()),
+        IFLA_IFNAME | IFLA_IFALIAS => Some(text(nla)),
+        IFLA_PROP_LIST => {
+            let names = NlasIterator::new(nla.value()).map_while(Result::ok);
+            Some(names.flat_map(|name| emitted(name.kind(), text(&name))).collect())
+        }
+        _ => None,
     }
-    readable
+}
+
+fn address_attribute(nla: &NlaBuffer<&[u8]>) -> Option<Vec<u8>> {
+    match nla.kind() {
+        _ if AddressAttribute::parse(nla).is_ok() => Some(nla.value().to_vec()),
+        IFA_LABEL => Some(text(nla)),
+        _ => None,
+    }
 }
 
 fn emitted(kind: u16, value: Vec<u8>) -> Vec<u8> {
@@ -138,6 +158,18 @@ mod tests {
             LinkAttribute::PropList(vec![Prop::AltIfName("\u{fffd}".into())]),
         ];
         assert_eq!(link.attributes, expected);
+    }
+
+    #[test]
+    fn an_address_whose_label_is_not_text_is_still_an_address() {
+        let address = [vec![0; ADDRESS_HEADER_BYTES], emitted(2, vec![10, 0, 0, 1]), emitted(3, b"\xffx\0".to_vec())];
+        let decoded = first(&message(RTM_NEWADDR, &address.concat()));
+        let NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewAddress(address)) = decoded.payload else {
+            panic!("{decoded:?}");
+        };
+        let ip = std::net::Ipv4Addr::new(10, 0, 0, 1).into();
+        let expected = [AddressAttribute::Local(ip), AddressAttribute::Label("\u{fffd}x".into())];
+        assert_eq!(address.attributes, expected);
     }
 
     #[test]

@@ -10,10 +10,11 @@ use netlink_packet_route::{
     },
 };
 use rtnetlink::LinkUnspec;
-use serde::Serialize;
 
 use super::{
     Netlink,
+    counters::Counters,
+    details::Details,
     raw::{Refusal, Socket},
 };
 use crate::{
@@ -25,78 +26,70 @@ use crate::{
 const IFLA_ALT_IFNAME: u16 = 53;
 const LOOPBACK_INDEX: u32 = 1;
 
-/// A network interface. Serialised, it has the keys of `ip -json link show`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// A network interface.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
     /// The number that the kernel knows it by in its namespace.
-    #[serde(rename = "ifindex")]
     pub index: u32,
     /// What it stands on, or is paired with.
-    #[serde(flatten)]
     pub lower: Option<Lower>,
     /// Its name.
-    #[serde(rename = "ifname")]
     pub name: String,
     /// `UP`, `BROADCAST` and so on, as ip shows them; `NO-CARRIER` first.
     pub flags: Vec<String>,
     /// The largest packet, in bytes.
-    #[serde(rename = "mtu", skip_serializing_if = "Option::is_none")]
     pub mtu_bytes: Option<u32>,
     /// The queueing discipline.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub qdisc: Option<String>,
     /// The bridge or bond that it is a port of.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub master: Option<String>,
     /// `UP`, `DOWN`, `LOWERLAYERDOWN`, `UNKNOWN` and so on.
     pub operstate: &'static str,
     /// `DEFAULT`, `DORMANT` or `TESTING`.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub linkmode: Option<&'static str>,
-    /// The group; `default` is 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
+    /// The number of its group; 0 for most links.
+    pub group: Option<u32>,
     /// The length of the transmit queue, in packets.
-    #[serde(rename = "txqlen", skip_serializing_if = "Option::is_none")]
     pub tx_queue_packets: Option<u32>,
     /// The kind of hardware, as ip names it: `ether`, `loopback`, `none`.
-    #[serde(rename = "link_type")]
     pub layer: String,
+    /// The same by number: `ARPHRD_ETHER` is 1.
+    pub layer_number: u16,
     /// The hardware address.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// The hardware address of all, or of the other end where there are only two.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<String>,
+    /// The hardware address that it was made with, where it has another one now.
+    pub permanent_address: Option<String>,
     /// Whether there are only two ends, and `broadcast` is the other one's.
-    #[serde(rename = "link_pointtopoint", skip_serializing_if = "std::ops::Not::not")]
     pub point_to_point: bool,
     /// The id of the namespace that `lower` lives in; `None` if it is this one. -1 if it has no id.
-    #[serde(rename = "link_netnsid", skip_serializing_if = "Option::is_none")]
     pub lower_nsid: Option<i32>,
+    /// Whether a protocol holds it down.
+    pub protocol_down: bool,
     /// A note that somebody put on it.
-    #[serde(rename = "ifalias", skip_serializing_if = "Option::is_none")]
     pub alias: Option<String>,
     /// Further names.
-    #[serde(rename = "altnames", skip_serializing_if = "Vec::is_empty")]
     pub alt_names: Vec<String>,
     /// The driver: `veth`, `bridge` and so on; `None` for hardware and `lo`.
-    #[serde(skip)]
     pub kind: Option<String>,
-    #[serde(skip)]
+    /// The driver of its master, where it is a port: `bridge`, `bond` and so on.
+    pub port_kind: Option<String>,
+    /// What else the kernel says of it.
+    pub details: Details,
+    /// What it counted, where that was asked for.
+    pub counters: Option<Counters>,
     pub(super) refers: Refers,
 }
 
 /// What a link stands on, or is paired with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Lower {
     /// A link of the same namespace, by name; `None` if there is none.
-    #[serde(rename = "link")]
     Here(Option<String>),
     /// A link of another namespace, by its index there.
-    #[serde(rename = "link_index")]
     Elsewhere(u32),
 }
 
@@ -129,17 +122,26 @@ impl Link {
             group: None,
             tx_queue_packets: None,
             layer: layer_name(header.link_layer_type),
+            layer_number: header.link_layer_type.into(),
             address: None,
             broadcast: None,
+            permanent_address: None,
             point_to_point: header.flags.contains(LinkFlags::Pointopoint),
             lower_nsid: None,
+            protocol_down: false,
             alias: None,
             alt_names: Vec::new(),
             kind: None,
+            port_kind: None,
+            details: Details::default(),
+            counters: None,
             refers: Refers::default(),
         };
         message.attributes.iter().for_each(|attribute| link.take(attribute, header.link_layer_type));
         link.point_to_point &= link.broadcast.is_some();
+        link.permanent_address = link.permanent_address.take().filter(|was| Some(was) != link.address.as_ref());
+        link.counters =
+            link.counters.map(|counters| Counters { carrier_changes: carrier_changes(message), ..counters });
         link
     }
 
@@ -150,18 +152,23 @@ impl Link {
             LinkAttribute::Qdisc(name) => self.qdisc = Some(name.clone()),
             LinkAttribute::OperState(state) => self.operstate = state_name(*state),
             LinkAttribute::Mode(mode) => self.linkmode = Some(mode_name(*mode)),
-            LinkAttribute::Group(0) => self.group = Some("default".into()),
-            LinkAttribute::Group(group) => self.group = Some(group.to_string()),
+            LinkAttribute::Group(group) => self.group = Some(*group),
             LinkAttribute::TxQueueLen(packets) => self.tx_queue_packets = Some(*packets).filter(|&n| n > 0),
             LinkAttribute::Address(bytes) => self.address = hardware_address(bytes, layer),
             LinkAttribute::Broadcast(bytes) => self.broadcast = hardware_address(bytes, layer),
+            LinkAttribute::PermAddress(bytes) => self.permanent_address = hardware_address(bytes, layer),
+            LinkAttribute::ProtoDown(down) => self.protocol_down = *down != 0,
+            LinkAttribute::Stats64(stats) => self.counters = Some(Counters::of(stats)),
             LinkAttribute::LinkNetNsId(id) => self.lower_nsid = Some(*id),
             LinkAttribute::IfAlias(text) => self.alias = Some(text.clone()),
             LinkAttribute::Link(index) => self.refers.lower = Some(*index),
             LinkAttribute::Controller(index) => self.refers.master = Some(*index),
             LinkAttribute::PropList(props) => self.alt_names = props.iter().filter_map(alt_name).collect(),
-            LinkAttribute::LinkInfo(infos) => self.kind = infos.iter().find_map(kind_name),
-            _ => {}
+            LinkAttribute::LinkInfo(infos) => {
+                self.kind = infos.iter().find_map(kind_name);
+                self.port_kind = infos.iter().find_map(port_kind_name);
+            }
+            other => self.details.take(other),
         }
     }
 
@@ -179,6 +186,18 @@ impl Link {
                 Some(Lower::Here(Some(name_of(named, index))))
             }
         };
+    }
+
+    /// The index of the bridge or bond that it is a port of.
+    #[must_use]
+    pub fn master_index(&self) -> Option<u32> {
+        self.refers.master
+    }
+
+    /// Whether it is up, by what was asked of it.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.flags.iter().any(|flag| flag == "UP")
     }
 
     /// Whether its other end ends with it: true for veth and netkit.
@@ -212,6 +231,20 @@ fn kind_name(info: &LinkInfo) -> Option<String> {
         LinkInfo::Kind(kind) => Some(kind.to_string()),
         _ => None,
     }
+}
+
+fn port_kind_name(info: &LinkInfo) -> Option<String> {
+    match info {
+        LinkInfo::PortKind(kind) => Some(kind.to_string()),
+        _ => None,
+    }
+}
+
+fn carrier_changes(message: &LinkMessage) -> Option<u32> {
+    message.attributes.iter().find_map(|attribute| match attribute {
+        LinkAttribute::CarrierChanges(changes) => Some(*changes),
+        _ => None,
+    })
 }
 
 /// In ip's order.
@@ -304,6 +337,11 @@ fn hardware_address(bytes: &[u8], layer: LinkLayerType) -> Option<String> {
     (!groups.is_empty()).then(|| groups.join(":"))
 }
 
+/// Asks for all links, with their counters.
+fn dump_request_counted() -> RouteNetlinkMessage {
+    RouteNetlinkMessage::GetLink(LinkMessage::default())
+}
+
 /// Asks for all links, without the counters that nobody reads here.
 fn dump_request() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
@@ -336,7 +374,20 @@ impl Netlink {
     ///
     /// `Os` if the kernel cannot be asked, or the links change faster than they can be read.
     pub async fn links(&self) -> Result<Vec<Link>> {
-        let objects = self.dump(dump_request()).await.map_err(|e| e.into_error("list links", ""))?;
+        self.links_of(dump_request()).await
+    }
+
+    /// The same, with what they count.
+    ///
+    /// # Errors
+    ///
+    /// As [`links`](Self::links).
+    pub async fn links_counted(&self) -> Result<Vec<Link>> {
+        self.links_of(dump_request_counted()).await
+    }
+
+    async fn links_of(&self, question: RouteNetlinkMessage) -> Result<Vec<Link>> {
+        let objects = self.dump(question).await.map_err(|e| e.into_error("list links", ""))?;
         let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
         let named = links.iter().map(|link| (link.index, named(link))).collect();
         for link in &mut links {
@@ -345,7 +396,18 @@ impl Netlink {
         Ok(links)
     }
 
-    /// The link of this name or altname.
+    /// The index of the link of this name or altname.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if there is none.
+    pub async fn index_of(&self, name: &str) -> Result<u32> {
+        let shown = crate::name::quoted(name.as_ref());
+        let link = self.get_link(by_name(name)).await.map_err(|e| e.into_error("find device", shown))?;
+        Ok(link.index)
+    }
+
+    /// The link of this name or altname, with what it counts.
     ///
     /// # Errors
     ///
@@ -363,16 +425,6 @@ impl Netlink {
         }
         link.resolve(&known);
         Ok(link)
-    }
-
-    /// The index of the link of this name or altname.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound` if there is none.
-    pub async fn index_of(&self, name: &str) -> Result<u32> {
-        let link = self.get_link(by_name(name)).await;
-        Ok(link.map_err(|e| e.into_error("find device", crate::name::quoted(name.as_ref())))?.index)
     }
 
     /// The names of all links, by index.
@@ -413,7 +465,7 @@ impl Netlink {
 }
 
 fn named(link: &Link) -> Named {
-    Named { name: link.name.clone(), up: link.flags.iter().any(|flag| flag == "UP") }
+    Named { name: link.name.clone(), up: link.is_up() }
 }
 
 /// Brings up `lo` in the namespace of the calling thread.

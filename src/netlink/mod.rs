@@ -1,9 +1,11 @@
 //! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
-mod addr;
+pub mod addr;
 mod carry;
 pub mod change;
 mod codec;
+pub mod counters;
+pub mod details;
 pub(crate) mod farewell;
 pub mod kind;
 pub mod link;

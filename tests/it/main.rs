@@ -5,6 +5,7 @@
 
 mod support;
 
+mod addr;
 mod batch;
 mod chaos;
 mod cli;

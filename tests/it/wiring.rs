@@ -45,8 +45,7 @@ impl Twins {
     #[track_caller]
     fn both(&self, line: &str) -> [Came; 2] {
         let [ip, nsnet] = &self.0;
-        let ours = if line.starts_with("addr ") || line.starts_with("link ") { "ip" } else { "$NSNET ip" };
-        [came(ip, "ip", line), came(nsnet, ours, line)]
+        [came(ip, "ip", line), came(nsnet, "$NSNET ip", line)]
     }
 
     /// Each line must come to the same in both. `#` begins a comment, `!` a line that must fail,

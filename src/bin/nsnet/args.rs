@@ -177,6 +177,9 @@ pub enum Verb {
     /// Make, change, delete and show links.
     #[command(disable_help_flag = true)]
     Link(Object),
+    /// Give addresses to links, change, delete and show them.
+    #[command(disable_help_flag = true, visible_alias = "address")]
+    Addr(Object),
     /// Show and change the neighbour table.
     #[command(disable_help_flag = true)]
     Neigh(Object),
@@ -364,6 +367,7 @@ impl Verb {
     pub fn of_object(name: &str, words: Vec<OsString>) -> Option<Self> {
         let object = Object { words };
         match name {
+            "addr" => Some(Self::Addr(object)),
             "link" => Some(Self::Link(object)),
             "neigh" => Some(Self::Neigh(object)),
             "route" => Some(Self::Route(object)),
@@ -374,7 +378,7 @@ impl Verb {
 
     /// Whether it is an object of ip.
     pub fn is_object(&self) -> bool {
-        matches!(self, Self::Link(_) | Self::Neigh(_) | Self::Route(_) | Self::Rule(_))
+        matches!(self, Self::Addr(_) | Self::Link(_) | Self::Neigh(_) | Self::Route(_) | Self::Rule(_))
     }
 }
 

@@ -1,5 +1,6 @@
 //! One file a verb: a parsed command in, an answer out. Nothing here prints.
 
+mod addr;
 mod exec;
 mod link;
 mod link_show;
@@ -141,6 +142,10 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Route(args) => match words::route::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
             Asked::For { request, place } => route::route(request, place, &mut context),
+        },
+        Verb::Addr(args) => match words::addr::read(&args.words, names, context.globals.family)? {
+            Asked::Help(text) => Ok(Answer::Text(text)),
+            Asked::For { request, place } => addr::addr(request, place, &mut context),
         },
         Verb::Rule(args) => match words::rule::read(&args.words, names, context.globals.family)? {
             Asked::Help(text) => Ok(Answer::Text(text)),

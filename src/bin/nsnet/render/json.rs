@@ -6,14 +6,12 @@ use std::{
 };
 
 use nsnet::{
-    Link, NsName, NsRef,
-    inspect::Peer,
-    netlink::link::Lower,
+    NsName, NsRef,
     netns::{Change, Hold, Holder, NsidPeer, Outcome, Resident, State},
 };
 use serde::Serialize;
 
-use super::{Answer, LinkRow, ListRow, Removed, TableRow, VethRow};
+use super::{Answer, ListRow, Removed, TableRow, VethRow};
 
 /// Writes one document.
 pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<()> {
@@ -25,15 +23,8 @@ pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<
         Answer::Ids { peers, of_target } => rows(out, pretty, peers, |peer| Id::of(peer, *of_target)),
         Answer::Residents(residents) => rows(out, pretty, residents, |resident: &Resident| resident.clone()),
         Answer::Veth(ends) => rows(out, pretty, ends, Veth::of),
-        Answer::Links { rows: links, brief: false } => rows(out, pretty, links, FullLink::of),
-        Answer::Links { rows: links, brief: true } => rows(out, pretty, links, BriefLink::of),
-        Answer::Neighs(_)
-        | Answer::Routes(_)
-        | Answer::Rules(_)
-        | Answer::Nothing
-        | Answer::Text(_)
-        | Answer::Changes(_)
-        | Answer::Runs(_) => Ok(()),
+        // The others are written elsewhere.
+        _ => Ok(()),
     }
 }
 
@@ -213,7 +204,7 @@ impl HeldBy {
 }
 
 /// A namespace as the user may write it, in keys of its own.
-fn written(ns: &NsRef) -> (String, Option<String>) {
+pub fn written(ns: &NsRef) -> (String, Option<String>) {
     match ns {
         NsRef::Name(name) => (name.as_os_str().to_string_lossy().into_owned(), bytes(name)),
         NsRef::Path(path) => (path.to_string_lossy().into_owned(), None),
@@ -245,64 +236,6 @@ impl Veth {
             address: row.made.mac.to_string(),
             mtu: row.made.mtu_bytes,
             addrs: row.addrs.iter().map(ToString::to_string).collect(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct FarEnd<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link_netns: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    link_netns_bytes: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    peer_ifname: Option<&'a str>,
-}
-
-impl<'a> FarEnd<'a> {
-    fn of(peer: &'a Peer) -> Self {
-        let (link_netns, link_netns_bytes) = peer.netns.as_ref().map(written).unzip();
-        Self { link_netns, link_netns_bytes: link_netns_bytes.flatten(), peer_ifname: peer.ifname.as_deref() }
-    }
-}
-
-#[derive(Serialize)]
-struct FullLink<'a> {
-    #[serde(flatten)]
-    link: &'a Link,
-    #[serde(flatten)]
-    peer: FarEnd<'a>,
-}
-
-impl<'a> FullLink<'a> {
-    fn of(row: &'a LinkRow) -> Self {
-        Self { link: &row.link, peer: FarEnd::of(&row.peer) }
-    }
-}
-
-#[derive(Serialize)]
-struct BriefLink<'a> {
-    #[serde(flatten)]
-    lower: Option<&'a Lower>,
-    ifname: &'a str,
-    operstate: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    address: Option<&'a str>,
-    flags: &'a [String],
-    #[serde(flatten)]
-    peer: FarEnd<'a>,
-}
-
-impl<'a> BriefLink<'a> {
-    fn of(row: &'a LinkRow) -> Self {
-        let link = &row.link;
-        Self {
-            lower: link.lower.as_ref(),
-            ifname: &link.name,
-            operstate: link.operstate,
-            address: link.address.as_deref(),
-            flags: &link.flags,
-            peer: FarEnd::of(&row.peer),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use nsnet::{
-    Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
+    Addr, Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
     inspect::Peer,
     netlink::{neigh::Neigh, veth::VethMade},
     netns::{Change, NsidPeer, Outcome, Resident, State},
@@ -42,10 +42,8 @@ pub enum Answer {
     Identified(Vec<NsName>),
     Residents(Vec<Resident>),
     Veth(Vec<VethRow>),
-    Links {
-        rows: Vec<LinkRow>,
-        brief: bool,
-    },
+    Links(Vec<LinkRow>),
+    Addrs(Vec<AddrRow>),
     Neighs(NeighRows),
     Routes(RouteRows),
     Rules(Vec<Rule>),
@@ -78,6 +76,23 @@ pub struct TableRow {
 pub struct LinkRow {
     pub link: Link,
     pub peer: Peer,
+}
+
+/// A link and those of its addresses that are shown.
+pub struct AddrRow {
+    pub row: LinkRow,
+    pub addrs: Vec<Addr>,
+    /// What of the link is shown.
+    pub head: Head,
+}
+
+/// What of a link is shown above its addresses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Head {
+    None,
+    /// What does not depend on the family of the addresses.
+    Short,
+    Full,
 }
 
 pub struct NeighRows {
@@ -185,6 +200,8 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                     sheet::write(&mut bytes, format, view, &rows.routes, fill)?;
                 }
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
+                Answer::Links(rows) => sheet::write(&mut bytes, format, view, rows, ip::link::fill)?,
+                Answer::Addrs(rows) => sheet::write(&mut bytes, format, view, rows, ip::addr::fill)?,
                 answer if format.json => json::write(&mut bytes, format.pretty, answer)?,
                 answer => text::write(&mut bytes, style, answer)?,
             }

@@ -74,13 +74,39 @@ impl<'a> Sheet<'a> {
         self.text.push(if self.view.oneline { '\\' } else { '\n' });
     }
 
+    /// Ends a line of text also where an object is one line: what follows stands alone. Nothing where
+    /// there is no text yet.
+    pub fn next(&mut self) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+    }
+
+    /// Fields that are an object of their own in JSON, and text like any other.
+    pub fn object(&mut self, key: &str, fill: impl FnOnce(&mut Self)) {
+        let inner = self.apart(fill);
+        self.json(key, inner);
+    }
+
+    /// The same for each of many, in an array.
+    pub fn objects<T>(&mut self, key: &str, items: &[T], fill: impl Fn(&mut Self, &T)) {
+        let inner: Vec<Value> = items.iter().map(|item| self.apart(|sheet| fill(sheet, item))).collect();
+        self.json(key, inner);
+    }
+
+    fn apart(&mut self, fill: impl FnOnce(&mut Self)) -> Value {
+        let outer = std::mem::take(&mut self.object);
+        fill(self);
+        Value::Object(std::mem::replace(&mut self.object, outer))
+    }
+
     /// Other people's text, harmless to a terminal.
     pub fn safe(&self, text: &str) -> String {
         if self.view.style.escape { escaped(text.as_bytes()) } else { text.to_owned() }
     }
 }
 
-/// Writes all objects: a document of JSON, or the text of one after the other.
+/// Writes all objects: a document of JSON, or the text of one after the other that has any.
 pub fn write<'a, T>(
     out: &mut impl Write,
     format: Format,
@@ -97,5 +123,6 @@ pub fn write<'a, T>(
         let objects: Vec<Value> = sheets.map(|sheet| Value::Object(sheet.object)).collect();
         return super::json::document(out, format.pretty, &objects);
     }
-    sheets.into_iter().try_for_each(|sheet| writeln!(out, "{}", sheet.text))
+    let mut shown = sheets.into_iter().filter(|sheet| !sheet.text.is_empty());
+    shown.try_for_each(|sheet| writeln!(out, "{}", sheet.text))
 }

@@ -7,13 +7,12 @@ use std::{
 };
 
 use nsnet::{
-    NsName, NsRef,
+    NsName,
     name::escaped,
-    netlink::link::Lower,
     netns::{Change, NsidPeer, State},
 };
 
-use super::{Answer, LinkRow, ListRow, Style, TableRow};
+use super::{Answer, ListRow, Style, TableRow};
 
 pub fn write(out: &mut impl Write, style: Style, answer: &Answer) -> io::Result<()> {
     match answer {
@@ -28,8 +27,6 @@ pub fn write(out: &mut impl Write, style: Style, answer: &Answer) -> io::Result<
             pids.dedup();
             pids.iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
-        Answer::Links { rows, brief: false } => rows.iter().try_for_each(|row| link(out, style, row)),
-        Answer::Links { rows, brief: true } => rows.iter().try_for_each(|row| brief_link(out, style, row)),
         // What was done goes without saying.
         _ => Ok(()),
     }
@@ -60,10 +57,6 @@ fn shown(style: Style, text: &OsStr) -> Vec<u8> {
         return text.as_bytes().to_vec();
     }
     escaped(text.as_bytes()).into_bytes()
-}
-
-fn lossy(style: Style, text: &str) -> String {
-    String::from_utf8_lossy(&shown(style, OsStr::new(text))).into_owned()
 }
 
 fn list_row(out: &mut impl Write, style: Style, row: &ListRow) -> io::Result<()> {
@@ -146,61 +139,6 @@ fn table_row(
         Some(reason) => writeln!(out, "{reason}"),
         None => writeln!(out),
     }
-}
-
-/// `name@peer` as ip writes it.
-fn name_and_lower(style: Style, row: &LinkRow) -> String {
-    let name = lossy(style, &row.link.name);
-    match &row.link.lower {
-        Some(Lower::Elsewhere(index)) => format!("{name}@if{index}"),
-        Some(Lower::Here(None)) => format!("{name}@NONE"),
-        Some(Lower::Here(Some(lower))) => format!("{name}@{}", lossy(style, lower)),
-        _ => name,
-    }
-}
-
-fn link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
-    let link = &row.link;
-    write!(out, "{}: {}: <{}>", link.index, name_and_lower(style, row), link.flags.join(","))?;
-    let mut pair = |key: &str, value: Option<String>| match value {
-        Some(value) => write!(out, " {key} {value}"),
-        None => Ok(()),
-    };
-    pair("mtu", link.mtu_bytes.map(|bytes| bytes.to_string()))?;
-    pair("qdisc", link.qdisc.clone())?;
-    pair("master", link.master.as_deref().map(|name| lossy(style, name)))?;
-    pair("state", Some(link.operstate.to_owned()))?;
-    pair("mode", link.linkmode.map(str::to_owned))?;
-    pair("group", link.group.clone())?;
-    pair("qlen", link.tx_queue_packets.map(|packets| packets.to_string()))?;
-    // With ip's blank at the end where there is no address.
-    write!(out, "\n    link/{} {}", link.layer, link.address.as_deref().unwrap_or_default())?;
-    if let Some(broadcast) = &link.broadcast {
-        write!(out, " {} {broadcast}", if link.point_to_point { "peer" } else { "brd" })?;
-    }
-    match (link.lower_nsid, &row.peer.netns) {
-        (Some(_), Some(NsRef::Name(name))) => {
-            out.write_all(b" link-netns ")?;
-            out.write_all(&shown(style, name.as_os_str()))?;
-        }
-        (Some(id), _) if id >= 0 => write!(out, " link-netnsid {id}")?,
-        (Some(_), _) => write!(out, " link-netnsid unknown")?,
-        (None, _) => {}
-    }
-    writeln!(out)?;
-    if let Some(alias) = &link.alias {
-        writeln!(out, "    alias {}", lossy(style, alias))?;
-    }
-    link.alt_names.iter().try_for_each(|name| writeln!(out, "    altname {}", lossy(style, name)))
-}
-
-fn brief_link(out: &mut impl Write, style: Style, row: &LinkRow) -> io::Result<()> {
-    let link = &row.link;
-    write!(out, "{:<16} {:<14} ", name_and_lower(style, row), link.operstate)?;
-    if let Some(address) = &link.address {
-        write!(out, "{address} ")?;
-    }
-    writeln!(out, "<{}> ", link.flags.join(","))
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! verbs and options, a leading `netns`, and the places where everything after a word belongs to
 //! somebody else. The tables below it read what is behind the objects of ip.
 
+pub mod addr;
 pub mod batch;
 pub mod grammar;
 pub mod ip;
@@ -68,6 +69,7 @@ pub enum Asked<R> {
 /// All that can be said behind an object.
 pub fn summaries(object: &str) -> Option<Vec<Summary>> {
     match object {
+        "addr" | "address" => Some(addr::summaries()),
         "link" => Some(link::summaries()),
         "neigh" => Some(neigh::summaries()),
         "route" => Some(route::summaries()),
@@ -170,10 +172,11 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] = &["rename", "prune", "veth", "completions", "link", "neigh", "route", "rule"];
+const OWN_VERBS: &[&str] =
+    &["rename", "prune", "veth", "completions", "link", "addr", "address", "neigh", "route", "rule"];
 
 /// Objects of ip: what is behind them is read by the tables of this room, not by clap.
-pub const OBJECTS: &[&str] = &["link", "neigh", "route", "rule"];
+pub const OBJECTS: &[&str] = &["link", "addr", "neigh", "route", "rule"];
 
 /// Long options that may also stand behind the verb.
 const ANYWHERE: &[&str] = &["--json", "--pretty", "--brief", "--oneline", "--details", "--statistics", "--quiet"];
@@ -290,8 +293,15 @@ fn netns_verb(typed: &OsStr) -> Option<&'static str> {
 
 /// A prefix is taken where ip takes it, unless it also fits a verb that ip lacks.
 fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
+    if typed == "address" {
+        return Ok("addr".into());
+    }
     if OWN_VERBS.iter().any(|&word| typed == word) {
         return Ok(typed.into());
+    }
+    // In full, it is no prefix: 'add' is not short for 'addr'.
+    if let Some((_, verb)) = NETNS_VERBS.iter().find(|(word, _)| typed == *word) {
+        return Ok(verb.into());
     }
     let Some(netns) = netns_verb(typed) else {
         return ip::left_to_ip(typed).map_or_else(|| Ok(typed.into()), |text| Err(Misuse(text)));
@@ -411,11 +421,13 @@ mod tests {
     #[test]
     fn without_netns_a_prefix_must_fit_no_other_verb() {
         means("lis", "list");
-        means("ad x", "add x");
+        means("add x", "add x");
         means("delete x", "del x");
         means("e red ls", "exec -- red ls");
         means("link show", "link -- show");
+        means("address show", "addr -- show");
         assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: link, list, list-id, lst");
+        assert_eq!(argv("ad x").unwrap_err(), "the command \"ad\" is ambiguous: add, addr, address");
         assert_eq!(argv("p x").unwrap_err(), "the command \"p\" is ambiguous: pids, prune");
         means("pi x", "pids x");
         means("frob", "frob");

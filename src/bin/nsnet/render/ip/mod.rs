@@ -1,5 +1,9 @@
 //! Objects as ip shows them, a file each.
 
+pub mod addr;
+mod counters;
+mod details;
+pub mod link;
 pub mod neigh;
 pub mod route;
 pub mod rule;
