@@ -258,10 +258,11 @@ impl<'a> NewLink<'a> {
         let exists = refusal.errno() == Some(Errno::EXIST);
         let error = refusal.into_error(self.kind.op(), self);
         if error.kind() == ErrorKind::Unsupported && error.reason() == Some(UNKNOWN_KIND) {
-            let (word, module) = (self.kind.word(), self.kind.module());
-            return error.because(format!(
-                "this kernel has no links of kind {word}; 'modprobe {module}' loads them where they are a module"
-            ));
+            let how = match self.kind.module() {
+                Some(module) => format!("'modprobe {module}' loads them where they are a module"),
+                None => "they are built in or missing (Linux 6.7)".to_owned(),
+            };
+            return error.because(format!("this kernel has no links of kind {}; {how}", self.kind.word()));
         }
         if !exists {
             return error;
@@ -273,7 +274,10 @@ impl<'a> NewLink<'a> {
                 return error.because(format!("the name {name} is taken in {site}"));
             }
         }
-        error
+        match error.reason() {
+            None if self.kind.has_underlay() => error.because("one with the same ends is there already"),
+            _ => error,
+        }
     }
 
     /// Until it is all set up, the link is bound to a descriptor, and goes with it.
