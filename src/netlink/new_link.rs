@@ -162,6 +162,23 @@ impl<'a> NewLink<'a> {
     ///
     /// `Exists` if a name is taken, and where; `Unsupported` if the kernel lacks the kind, with the
     /// module that has it; `Invalid` where the request can never work.
+    ///
+    /// ```
+    /// use nsnet::{Kind, Netlink, Netns, NewEnd, NewLink, Site};
+    /// # fn main() -> nsnet::Result<()> {
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let ns = Netns::unnamed()?;
+    /// let netlink = Netlink::open(&ns)?;
+    /// let site = Site { ns: &ns, netlink: &netlink };
+    ///
+    /// let mut end = NewEnd::new(site);
+    /// end.name = Some("br0".parse()?);
+    /// end.mtu_bytes = Some(1400);
+    /// NewLink::new(Kind::Bridge(Default::default()), site, end).create().await?;
+    /// assert_eq!(netlink.link("br0").await?.mtu_bytes, Some(1400));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn create(&self) -> Result<()> {
         self.refuse_nonsense()?;
         match &self.kind {

@@ -352,7 +352,7 @@ pub fn request(world: &World, command: &str) -> (Vec<u8>, BTreeMap<u16, Tree>) {
 
 /// Lines that not every kernel carries out; `scripts/kernels` has one do it that has all kinds. Here,
 /// what it is asked is compared byte by byte.
-const UNPROVEN: &str = include_str!("kinds.txt");
+const UNPROVEN: &str = include_str!("../kinds.txt");
 
 #[test]
 fn kinds_that_this_kernel_may_lack_are_asked_for_as_ip_asks() {
