@@ -162,6 +162,23 @@ impl<'a> NewLink<'a> {
     ///
     /// `Exists` if a name is taken, and where; `Unsupported` if the kernel lacks the kind, with the
     /// module that has it; `Invalid` where the request can never work.
+    ///
+    /// ```
+    /// use nsnet::{Kind, Netlink, Netns, NewEnd, NewLink, Site};
+    /// # fn main() -> nsnet::Result<()> {
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let ns = Netns::unnamed()?;
+    /// let netlink = Netlink::open(&ns)?;
+    /// let site = Site { ns: &ns, netlink: &netlink };
+    ///
+    /// let mut end = NewEnd::new(site);
+    /// end.name = Some("br0".parse()?);
+    /// end.mtu_bytes = Some(1400);
+    /// NewLink::new(Kind::Bridge(Default::default()), site, end).create().await?;
+    /// assert_eq!(netlink.link("br0").await?.mtu_bytes, Some(1400));
+    /// # Ok(()) })
+    /// # }
+    /// ```
     pub async fn create(&self) -> Result<()> {
         self.refuse_nonsense()?;
         match &self.kind {
@@ -258,10 +275,11 @@ impl<'a> NewLink<'a> {
         let exists = refusal.errno() == Some(Errno::EXIST);
         let error = refusal.into_error(self.kind.op(), self);
         if error.kind() == ErrorKind::Unsupported && error.reason() == Some(UNKNOWN_KIND) {
-            let (word, module) = (self.kind.word(), self.kind.module());
-            return error.because(format!(
-                "this kernel has no links of kind {word}; 'modprobe {module}' loads them where they are a module"
-            ));
+            let how = match self.kind.module() {
+                Some(module) => format!("'modprobe {module}' loads them where they are a module"),
+                None => "they are built in or missing (Linux 6.7)".to_owned(),
+            };
+            return error.because(format!("this kernel has no links of kind {}; {how}", self.kind.word()));
         }
         if !exists {
             return error;
@@ -273,7 +291,10 @@ impl<'a> NewLink<'a> {
                 return error.because(format!("the name {name} is taken in {site}"));
             }
         }
-        error
+        match error.reason() {
+            None if self.kind.has_underlay() => error.because("one with the same ends is there already"),
+            _ => error,
+        }
     }
 
     /// Until it is all set up, the link is bound to a descriptor, and goes with it.

@@ -81,10 +81,11 @@ impl Kind {
         self.names().word
     }
 
-    /// The module that the kernel has it from, where it is not built in.
+    /// The module that the kernel has it from, where it is not built in; none where it can only be
+    /// built in.
     #[must_use]
-    pub fn module(&self) -> &'static str {
-        self.names().module
+    pub fn module(&self) -> Option<&'static str> {
+        Some(self.names().module).filter(|module| !module.is_empty())
     }
 
     /// What is tried when one is made.
@@ -106,7 +107,7 @@ impl Kind {
             Self::IpVtap(_) => names("ipvtap", "create ipvtap", "ipvtap"),
             Self::MacVlan(_) => names("macvlan", "create macvlan", "macvlan"),
             Self::MacVtap(_) => names("macvtap", "create macvtap", "macvtap"),
-            Self::Netkit(_) => names("netkit", "create netkit", "netkit"),
+            Self::Netkit(_) => names("netkit", "create netkit", ""),
             Self::Sit(_) => names("sit", "create sit", "sit"),
             Self::Tap(_) => names("tap", "create tap", "tun"),
             Self::Tun(_) => names("tun", "create tun", "tun"),
