@@ -61,7 +61,8 @@ impl Twins {
             let (mark, words) = marked.unwrap_or(("", line));
             let [ip, nsnet] = self.both(words);
             count += 1;
-            if ip.failed != nsnet.failed || ip.out != nsnet.out || (ip.state != nsnet.state && !parted) {
+            if ip.failed != nsnet.failed || (!ip.failed && ip.out != nsnet.out) || (ip.state != nsnet.state && !parted)
+            {
                 let said = self.0[1].sh("cat /run/err");
                 differences.push(format!("{line}\n{}{said}", difference(&ip, &nsnet)));
             } else if mark != "? " && ip.failed != (mark == "! ") {

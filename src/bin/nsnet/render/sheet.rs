@@ -69,6 +69,14 @@ impl<'a> Sheet<'a> {
         self.both(key, Value::Null, text);
     }
 
+    /// Words one after the other, which JSON has as a list.
+    pub fn list(&mut self, key: &str, words: Vec<&'static str>) {
+        for word in &words {
+            self.text(format_args!("{word} "));
+        }
+        self.json(key, words);
+    }
+
     /// Ends a line of text.
     pub fn line(&mut self) {
         self.text.push(if self.view.oneline { '\\' } else { '\n' });

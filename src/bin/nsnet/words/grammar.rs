@@ -259,6 +259,15 @@ impl<'a> Cursor<'a> {
         number(part).ok_or_else(|| self.wrong("it is not a number that fits"))
     }
 
+    /// A type of service, which ip reads as hexadecimal.
+    pub fn tos(&self) -> Result<u8, Misuse> {
+        let text = self.text()?;
+        let digits = text.strip_prefix("0x").unwrap_or(text);
+        let digits = Some(digits).filter(|digits| !digits.starts_with('+'));
+        let number = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        number.ok_or_else(|| self.wrong("it is not a hexadecimal number up to ff"))
+    }
+
     /// A number, or what iproute2 calls it.
     pub fn named<N: TryFrom<u64>>(&self, space: Space) -> Result<N, Misuse> {
         let text = self.text()?;

@@ -476,7 +476,7 @@ fn lock(c: &mut Cursor<'_>) -> Result<bool, Misuse> {
 }
 
 fn tos(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Misuse> {
-    draft.route.tos = c.value()?.number()?;
+    draft.route.tos = c.value()?.tos()?;
     Ok(())
 }
 
@@ -531,7 +531,7 @@ fn nexthop(draft: &mut Draft, c: &mut Cursor<'_>) -> Result<(), Misuse> {
 }
 
 fn filter_tos(filter: &mut Filter, c: &mut Cursor<'_>) -> Result<(), Misuse> {
-    filter.tos = Some(c.value()?.number()?);
+    filter.tos = Some(c.value()?.tos()?);
     Ok(())
 }
 

@@ -191,7 +191,7 @@ fn priority(rule: &mut Rule, c: &mut Cursor<'_>) -> Result<(), Misuse> {
 }
 
 fn tos(rule: &mut Rule, c: &mut Cursor<'_>) -> Result<(), Misuse> {
-    rule.tos = Some(c.value()?.number()?);
+    rule.tos = Some(c.value()?.tos()?);
     Ok(())
 }
 

@@ -51,11 +51,7 @@ pub fn fill(sheet: &mut Sheet<'_>, row: &NeighRow, of_one_device: bool) {
     }
     if neigh.state != 0 {
         let states = STATES.into_iter().filter(|(bit, _)| neigh.state & bit != 0).map(|(_, name)| name);
-        let states: Vec<_> = states.collect();
-        for state in &states {
-            sheet.text(format_args!("{state} "));
-        }
-        sheet.json("state", states);
+        sheet.list("state", states.collect());
     }
     if neigh.protocol != 0 {
         let name = sheet.view.names.name(Space::Protocol, neigh.protocol.into());

@@ -77,9 +77,7 @@ pub fn fill(sheet: &mut Sheet<'_>, route: &Route, rows: &RouteRows) {
         link(sheet, "dev", route.hop.device, links);
     }
     who_and_where(sheet, route, *hide);
-    let own = flag_names(route.flags);
-    own.iter().for_each(|name| sheet.text(format_args!("{name} ")));
-    sheet.json("flags", own);
+    sheet.list("flags", flag_names(route.flags));
     packet(sheet, route);
     metrics(sheet, &route.metrics);
     if route.iif != 0 && !hide.iif {
@@ -267,7 +265,9 @@ fn hops(sheet: &mut Sheet<'_>, route: &Route, links: &BTreeMap<u32, String>) {
         object.insert("dev".into(), name.into());
         object.insert("weight".into(), (*weight).into());
         let own = flag_names(*flags);
-        own.iter().for_each(|name| sheet.text(format_args!("{name} ")));
+        for name in &own {
+            sheet.text(format_args!("{name} "));
+        }
         object.insert("flags".into(), own.into());
         all.push(Value::Object(object));
     }
