@@ -67,7 +67,8 @@ fn behind_ips_word_netns_its_verbs_complete() {
 #[test]
 fn links_complete_here_and_behind_the_namespace_they_live_in() {
     let world = world();
-    fits(&world, "link show ", &["lo", "uplink", "blue:", "red:", "rose:"]);
+    let keywords = ["up", "group", "master", "vrf", "nomaster", "type"];
+    fits(&world, "link show ", &[&["lo", "uplink", "blue:", "red:", "rose:"][..], &keywords].concat());
     fits(&world, "link show red:", &["red:lo", "red:eth0"]);
     fits(&world, "link show red:e", &["red:eth0"]);
     fits(&world, "-n red link show e", &["eth0"]);
@@ -218,9 +219,9 @@ macro_rules! prose {
 }
 
 /// What the man pages are made of.
-const PROSE: [(&str, &str); 18] = prose! {
-    "nsnet" "add" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "neigh" "pids"
-    "prune" "rename" "rule" "set" "veth"
+const PROSE: [(&str, &str); 20] = prose! {
+    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "neigh" "pids"
+    "prune" "rename" "route" "rule" "set" "veth"
 };
 
 /// The commands behind `# ` in the examples of a page, each with what it is said to print.

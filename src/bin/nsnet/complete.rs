@@ -256,7 +256,7 @@ fn words_of(object: &str, typed: &OsStr) -> Vec<CompletionCandidate> {
     let keywords = summaries.iter().find(fits).into_iter().flat_map(|summary| &summary.keywords);
     let keywords = keywords.filter_map(|(form, _)| form.split(' ').next()).map(str::to_owned);
     let devices = placed(typed, links);
-    fitting(typed, keywords).into_iter().chain(devices).collect()
+    devices.into_iter().chain(fitting(typed, keywords)).collect()
 }
 
 /// A program, then what most likely stands behind one: files.
