@@ -3,5 +3,7 @@
 pub mod addr;
 mod counters;
 mod details;
+mod kinds;
 pub mod link;
 pub mod rule;
+mod tunnels;
