@@ -167,6 +167,7 @@ impl Link {
             LinkAttribute::LinkInfo(infos) => {
                 self.kind = infos.iter().find_map(kind_name);
                 self.port_kind = infos.iter().find_map(port_kind_name);
+                self.details.take_info(infos);
             }
             other => self.details.take(other),
         }
@@ -175,6 +176,7 @@ impl Link {
     /// Puts names to what it mentions by index.
     fn resolve(&mut self, named: &BTreeMap<u32, Named>) {
         self.master = self.refers.master.map(|index| name_of(named, index));
+        self.details.resolve(|index| name_of(named, index));
         self.lower = match self.refers.lower {
             None => None,
             Some(0) => Some(Lower::Here(None)),
@@ -417,7 +419,8 @@ impl Netlink {
         let mut link = self.get_link(by_name(name)).await.map_err(|e| e.into_error("find link", shown))?;
         let mut known = BTreeMap::new();
         let lower_here = link.refers.lower.filter(|_| link.lower_nsid.is_none());
-        for index in [lower_here, link.refers.master].into_iter().flatten().filter(|&index| index > 0) {
+        let refers = [lower_here, link.refers.master].into_iter().flatten().filter(|&index| index > 0);
+        for index in refers.chain(link.details.links()) {
             // One that went meanwhile is shown by its index.
             if let Ok(other) = self.get_link(LinkUnspec::new_with_index(index).build()).await {
                 known.insert(index, named(&other));

@@ -2,17 +2,21 @@
 
 use serde_json::Value;
 
-use super::support::{Ran, World, json};
+use super::support::{Ran, World, json, same};
 
-/// Links that are the same in both worlds, and make no addresses by themselves.
+/// Links that are the same in both worlds, and make no addresses by themselves. Without a carrier,
+/// addresses of `t0` stay tentative.
 const LINKS: &str = "
     echo 1 >/proc/sys/net/ipv6/conf/default/addr_gen_mode
     ip link add e0 index 50 address 02:00:00:00:00:50 type veth peer name e1 index 51 address 02:00:00:00:00:51
     ip link add br0 index 52 address 02:00:00:00:00:52 type bridge
     ip link add d0 index 53 address 02:00:00:00:00:53 type ifb
+    ip link add t0 index 54 address 02:00:00:00:00:54 type veth peer name t1 index 55 address 02:00:00:00:00:55
+    ip link set t0 up
     ip link set d0 master br0; ip link set d0 alias 'a note'; ip link property add dev d0 altname other-name
     ip link set e0 up; ip link set e1 up
-    until ip -br link show e0 | grep -q ' UP ' && ip -br link show e1 | grep -q ' UP '; do :; done";
+    until ip -br link show e0 | grep -q ' UP ' && ip -br link show e1 | grep -q ' UP ' &&
+          ip -br link show t0 | grep -q LOWERLAYERDOWN; do :; done";
 
 struct Twins {
     ip: World,
@@ -94,9 +98,10 @@ const GOOD: &[&str] = &[
     "addr add fd00:6::1/64 dev e0 nodad metric 7",
     "addr add fe80::50/64 dev e0 nodad",
     "addr add fd00:7::1/64 dev e0 nodad scope link",
-    "addr add fd00:8::1/64 dev d0",
+    "addr add fd00:8::1/64 dev d0 nodad",
     "addr add 239.1.1.1/32 dev e0 autojoin",
-    "addr add ff05::77/128 dev e0 autojoin",
+    "addr add ff05::77/128 dev e0 autojoin nodad",
+    "addr add fd00:d::1/64 dev t0",
     "-4 addr add 10.0.26.1/24 dev e0",
     "-6 addr add fd00:9::1/64 dev e0 nodad",
     "addr add 10.0.27.1/24 dev other-name",
@@ -107,7 +112,7 @@ const GOOD: &[&str] = &[
     "addr change fd00::1/64 dev e0 valid_lft 5000 preferred_lft 4000",
     "addr replace fd00::1/64 dev e0 metric 9",
     "addr replace fd00:a::1/64 dev e0 nodad",
-    "addr change fd00:c::1/64 dev d0",
+    "addr change fd00:c::1/64 dev d0 nodad",
     "addr del 10.0.5.1/32 dev e0",
     "addr del 10.0.6.1 dev e0",
     "addr delete 10.0.7.1 peer 10.0.7.2 dev e0",
@@ -278,14 +283,6 @@ fn only_addresses(links: &mut Value) {
     }
 }
 
-/// They must be the same; says where they are not.
-#[track_caller]
-fn same(what: &str, ours: &str, ips: &str) {
-    let at = ours.bytes().zip(ips.bytes()).take_while(|(a, b)| a == b).count();
-    let near = |text: &str| text.chars().skip(at.saturating_sub(200)).take(400).collect::<String>();
-    assert!(ours == ips, "{what}\n--- nsnet\n{}\n--- ip\n{}", near(ours), near(ips));
-}
-
 #[test]
 fn addresses_are_shown_as_ip_shows_them() {
     let twins = Twins::new();
@@ -294,7 +291,7 @@ fn addresses_are_shown_as_ip_shows_them() {
         twins.nsnet(line).ok();
     }
     for line in SHOWN {
-        for options in ["", "-4 ", "-6 ", "-br ", "-br -4 ", "-o ", "-o -6 ", "-N ", "-s ", "-s -s "] {
+        for options in ["", "-4 ", "-6 ", "-br ", "-br -4 ", "-o ", "-o -6 ", "-N ", "-s ", "-s -s ", "-d ", "-d -4 "] {
             // There, ip does not look at what it is to choose links by.
             let links = ["up", "master", "group", "type", "nomaster"].iter().any(|word| line.contains(word));
             // What is counted goes on where links are up.
@@ -326,10 +323,113 @@ fn addresses_are_shown_as_ip_shows_them() {
     }
     let all = world.sh("ip addr");
     for seen in
-        ["secondary", "dynamic", "deprecated", "peer 10", "label", "metric", "scope 7", "brd", "temporary", "home"]
+        ["secondary", "dynamic", "deprecated", "peer 10", "label", "metric", "scope 7", "brd", "tentative", "home"]
     {
         let label = seen == "label" && all.contains(" e0:1\n");
-        let temporary = seen == "temporary" && !all.contains(seen);
-        assert!(all.contains(seen) || label || temporary, "{seen}: {all}");
+        assert!(all.contains(seen) || label, "{seen}: {all}");
     }
+}
+
+const FLUSHES: &[&str] = &[
+    "addr flush dev e0 scope host",
+    "addr flush dev e0 label e0:*",
+    "addr flush to 10.0.16.0/20 dev e0",
+    "-6 addr flush dev e0 dynamic",
+    "addr flush dev e0 secondary",
+    "addr flush dev e0 primary to 10.0.0.0/24",
+    "-4 addr flush dev e0",
+    "addr flush e0",
+    "addr flush dev e0",
+    "addr flush scope global",
+];
+
+#[test]
+fn addresses_are_flushed_as_ip_flushes_them() {
+    let twins = Twins::new();
+    for line in GOOD.iter().take_while(|line| !line.starts_with("addr del")) {
+        twins.ip(line).ok();
+        twins.nsnet(line).ok();
+    }
+    for line in FLUSHES {
+        let [ip, nsnet] = twins.both(line);
+        assert!(ip.status.success() && nsnet.err.is_empty(), "{ip}\n{nsnet}");
+    }
+    // What ip does not look at when it flushes, nsnet does.
+    for line in ["addr add 10.0.0.1/24 dev d0", "addr add 10.0.1.1/24 dev e1"] {
+        twins.nsnet(line).ok();
+    }
+    twins.nsnet("addr flush master br0").ok();
+    assert_eq!(twins.nsnet("-br -4 addr show scope global").ok(), "e1@e0            UP             10.0.1.1/24 \n");
+    assert_eq!(
+        twins.nsnet("-s addr flush dev e1").ok(),
+        twins.nsnet.sh("ip addr add 10.0.1.1/24 dev e1; ip -s addr flush dev e1")
+    );
+    assert_eq!(twins.nsnet("-s addr flush dev e1").ok(), "Nothing to flush.\n");
+    assert_eq!(twins.nsnet("-s -j addr flush dev e1").ok(), "[]\n");
+}
+
+#[test]
+fn lifetimes_are_in_seconds() {
+    let twins = Twins::new();
+    twins.nsnet("addr add 10.0.0.1/24 dev e0 valid_lft 5000 preferred_lft 4000").ok();
+    let addr = &json(&twins.nsnet("-j addr show e0 to 10.0.0.1").ok())[0]["addr_info"][0];
+    assert!((4900..=5000).contains(&addr["valid_life_time"].as_u64().unwrap()), "{addr}");
+    assert!((3900..=4000).contains(&addr["preferred_life_time"].as_u64().unwrap()), "{addr}");
+}
+
+#[test]
+fn addresses_are_placed_where_the_device_is() {
+    let world = World::new();
+    world.ok("add red blue");
+    world.ok("veth red:eth0 blue:eth0 --no-wait");
+    world.ok("addr add 10.0.0.1/24 dev red:eth0");
+    world.ok("-n blue addr add 10.0.0.2/24 dev eth0");
+    let place =
+        |ns: &str| world.sh(&format!("ip -n {ns} -br -4 addr show eth0")).split_whitespace().last().unwrap().to_owned();
+    assert_eq!([place("red"), place("blue")], ["10.0.0.1/24", "10.0.0.2/24"]);
+    let shown = json(&world.ok("-j addr show red:eth0"));
+    assert_eq!((&shown[0]["link_netns"], &shown[0]["peer_ifname"]), (&"blue".into(), &"eth0".into()));
+    assert_eq!(shown[0]["addr_info"][0]["local"], "10.0.0.1");
+    assert_eq!(world.ok("addr show dev red:eth0"), world.sh("ip -n red addr show dev eth0"));
+    world.ok("addr del 10.0.0.1/24 dev red:eth0");
+    assert_eq!(world.sh("ip -n red -4 addr show eth0"), "");
+    // With the kernel's own sentence in between, where it has one.
+    let err = world.fails(1, "addr add 10.0.0.2/24 dev blue:eth0");
+    assert!(err.starts_with("nsnet: cannot add address '10.0.0.2/24' on 'eth0': "), "{err}");
+    assert!(err.ends_with(": File exists (os error 17)\n"), "{err}");
+    assert_eq!(
+        world.fails(1, "addr add 10.0.0.2/24 dev blue:none"),
+        "nsnet: cannot find device 'none': No such device (os error 19)\n"
+    );
+}
+
+#[test]
+fn what_does_nothing_is_said() {
+    let twins = Twins::new();
+    for (line, said) in [
+        ("addr add 10.0.0.1/24 dev e0 nodad", "nsnet: warning: 'nodad' is for IPv6 addresses, and does nothing here\n"),
+        (
+            "addr add 10.0.1.1/24 dev e0 permanent",
+            "nsnet: warning: only the kernel sets 'permanent'; it does nothing here\n",
+        ),
+        (
+            "addr del 10.0.0.1 dev e0",
+            "nsnet: warning: deleting the first '10.0.0.1' whatever the length of its prefix; '10.0.0.1/32' would be one of this length only\n",
+        ),
+        ("-q addr del 10.0.1.1 dev e0", ""),
+        ("addr add 10.0.0.1 peer 10.0.0.2 dev e0", ""),
+    ] {
+        let ran = twins.nsnet(line);
+        assert_eq!((ran.status.code(), &*ran.err), (Some(0), said), "{line}");
+    }
+}
+
+#[test]
+fn links_whose_names_are_not_text_show_their_addresses() {
+    let world = World::new();
+    world.sh(r"ip link add $(printf '\377x') index 60 type ifb; ip addr add 10.0.0.1/24 dev $(printf '\377x')");
+    let shown = json(&world.ok("-j addr show"));
+    let link = shown.as_array().unwrap().iter().find(|link| link["ifindex"] == 60).unwrap();
+    let addr = &link["addr_info"][0];
+    assert_eq!((&addr["local"], &addr["label"]), (&"10.0.0.1".into(), &"\u{fffd}x".into()));
 }

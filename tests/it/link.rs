@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::support::{Background, World, json};
+use super::support::{Background, World, json, same};
 
 /// What nsnet says beyond ip.
 const OWN: [&str; 2] = ["link_netns", "peer_ifname"];
@@ -25,6 +25,18 @@ const ZOO: &str = "
 lines, \"quotes\" and wörds'
     ip link property add dev va altname an-altname-longer-than-a-name altname short
     ip link set vd group 7
+    ip link add down0 type ifb
+    ip link add br1 type bridge stp_state 1 priority 1000 ageing_time 30000 group_fwd_mask 8 \
+        mcast_snooping 0 vlan_protocol 802.1ad no_linklocal_learn 1
+    ip link add p2 type veth peer name p3; ip link set p2 master br0
+    ip link set p2 type bridge_slave cost 9 hairpin on isolated on group_fwd_mask 16392 backup_port p0 mcast_router 2
+    ip link add m2 link vc type macvlan mode source macaddr add 02:00:00:00:00:77
+    ip link add m3 link vc type macvtap mode bridge bcqueuelen 100 2>/dev/null || :
+    ip link add vx2 type vxlan id 9 dstport 0 group 239.0.0.9 dev vc ttl 7 tos 0x10 ageing 0 srcport 1000 2000 \
+        nolearning proxy rsc l2miss l3miss maxaddress 5 noudpcsum gbp df set
+    ip link add vx3 type vxlan id 10 dstport 4789 remote fd00::9 local fd00::1 flowlabel 0x12 ttl inherit tos inherit df inherit
+    ip link add vx4 type vxlan external dstport 4790 vnifilter; ip link add vx5 type vxlan id 11 group ff05::9 dev vc dstport 4791
+    for i in $(seq 20); do bash -c 'echo something to count >/dev/udp/127.0.0.1/9'; done
     for kind in 'dummy' 'ipip local 10.0.0.1 remote 10.0.0.2' 'sit local 10.0.0.1 remote 10.0.0.2' \
                 'gre local 10.0.0.1 remote 10.0.0.2' 'ip6tnl local fd00::1 remote fd00::2' 'vlan id 5'; do
         ip link add link va name \"opt${kind%% *}\" type $kind 2>/dev/null || :
@@ -72,6 +84,102 @@ fn links_of_all_kinds_are_shown_as_ip_shows_them() {
         assert!(shown.contains(seen), "{seen}: {shown}");
     }
     assert_eq!(shown.contains("tun0: "), shown.contains("link/none \n"), "{shown}");
+}
+
+/// The same lines through both; text, then JSON to the order of its keys.
+#[track_caller]
+fn both_show_the_same(world: &World, line: &str) {
+    same(line, &without_timers(&world.ok(line)), &without_timers(&world.sh(&format!("ip {line}"))));
+    let ours = without_own(&json(&world.ok(&format!("-j {line}"))));
+    // ip has an empty object for each link that it does not show.
+    let ips =
+        world.ip_json(line).as_array().unwrap().iter().filter(|link| **link != json("{}")).cloned().collect::<Value>();
+    same(line, &without_timers(&ours.to_string()), &without_timers(&ips.to_string()));
+}
+
+/// Those of a bridge that is up run on.
+fn without_timers(text: &str) -> String {
+    let mut parts = text.split("_timer");
+    let first = parts.next().unwrap().to_owned();
+    let still = |part: &str| part.trim_start_matches(|c: char| "\": .0123456789".contains(c)).to_owned();
+    parts.fold(first, |all, part| all + "_timer " + &still(part))
+}
+
+#[test]
+fn details_counters_and_one_line_are_as_ips() {
+    let (world, _held) = zoo();
+    for place in ["", "-n red "] {
+        for options in [
+            "-d",
+            "-d -d",
+            "-o",
+            "-d -o",
+            "-s",
+            "-s -s",
+            "-s -s -o",
+            "-s -d",
+            "-human -s -s",
+            "-hu -iec -s",
+            "-N",
+            "-br -d",
+        ] {
+            let counted = options.contains("-s");
+            // Of links that are up, counters go on.
+            for line in if counted { ["link show lo", "link show down0"] } else { ["link show", "link show lo"] } {
+                if !counted || place.is_empty() {
+                    both_show_the_same(&world, &format!("{place}{options} {line}"));
+                }
+            }
+        }
+    }
+    let shown = world.sh("ip -d link");
+    for seen in ["bridge_slave ", "vxlan id 9 group 239", " remotes (1) 02:", "backup_port p0", "group_fwd_mask_str"] {
+        assert!(shown.contains(seen), "{seen}: {shown}");
+    }
+    for name in world.sh("ip -br link | sed 's/[@ ].*//'").split_whitespace() {
+        both_show_the_same(&world, &format!("-d link show {name}"));
+    }
+}
+
+#[test]
+fn links_are_chosen_as_ip_chooses_them() {
+    let (world, _held) = zoo();
+    for line in [
+        "link show up",
+        "link show dev va up",
+        "link show vb up",
+        "link show master br0",
+        "link show nomaster",
+        "link show type veth",
+        "link show type bridge",
+        "link show type bridge_slave",
+        "link show type none",
+        "link show group 7",
+        "link show group default",
+        "link show master br0 up",
+        "link show type veth master br0",
+        "link list dev br0 type bridge",
+        "link sh br0",
+        "link lst",
+    ] {
+        both_show_the_same(&world, line);
+        both_show_the_same(&world, &format!("-br {line}"));
+    }
+    for (code, line, said) in [
+        (1, "link show master none", "nsnet: cannot find device 'none': No such device (os error 19)\n"),
+        (2, "link show vrf br0", "nsnet: 'vrf br0' is wrong: the link is not a VRF\n"),
+        (2, "link show type", "nsnet: link show: 'type' needs KIND behind it\n"),
+        (2, "link show va vb", "nsnet: link show: 'vb' is not understood here; 'nsnet link help' lists what is\n"),
+        (2, "link show va dev vb", "nsnet: link show: the link is given twice\n"),
+        (
+            2,
+            "link show group frob",
+            "nsnet: link show: 'group frob' is wrong: it is neither a number that fits nor a name in /etc/iproute2\n",
+        ),
+    ] {
+        assert_eq!(world.fails(code, line), said, "{line}");
+        assert!(!world.shell(&format!("ip {line}")).status.success(), "{line}");
+    }
 }
 
 #[test]

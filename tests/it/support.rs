@@ -284,3 +284,11 @@ impl Background {
         self.child.wait().unwrap()
     }
 }
+
+/// They must be the same; says where they are not.
+#[track_caller]
+pub fn same(what: &str, ours: &str, ips: &str) {
+    let at = ours.bytes().zip(ips.bytes()).take_while(|(a, b)| a == b).count();
+    let near = |text: &str| text.chars().skip(at.saturating_sub(200)).take(400).collect::<String>();
+    assert!(ours == ips, "{what}\n--- nsnet\n{}\n--- ip\n{}", near(ours), near(ips));
+}

@@ -88,28 +88,28 @@ pub struct Globals {
     #[arg(short, long, global = true)]
     pub pretty: bool,
     /// Print few columns.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "brief")]
     pub brief: bool,
     /// Print a line for each object: '\' stands for the end of a line.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "oneline")]
     pub oneline: bool,
     /// Print all there is to know.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "details")]
     pub details: bool,
     /// Print counters; twice, also those of errors.
     #[arg(long, global = true, action = clap::ArgAction::Count, help_heading = OBJECTS)]
     pub statistics: u8,
     /// Only of this family.
-    #[arg(long, global = true, value_name = "inet|inet6", value_parser = family, help_heading = OBJECTS)]
+    #[arg(long, global = true, value_name = "inet|inet6", value_parser = family, help_heading = OBJECTS, overrides_with = "family")]
     pub family: Option<Family>,
     /// Print numbers where /etc/iproute2 has names.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "numeric")]
     pub numeric: bool,
     /// Print counters with K, M, G.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "human_readable")]
     pub human_readable: bool,
     /// The same in powers of 1,024.
-    #[arg(long, global = true, help_heading = OBJECTS)]
+    #[arg(long, global = true, help_heading = OBJECTS, overrides_with = "iec")]
     pub iec: bool,
     /// Print no warnings.
     #[arg(short, long, global = true)]

@@ -92,6 +92,14 @@ impl Names {
     }
 }
 
+/// The user or the group of this id, by `passwd` or `group` in `/etc`.
+pub fn owner(file: &str, id: u64) -> Option<String> {
+    let text = fs::read_to_string(Path::new("/etc").join(file)).ok()?;
+    let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
+    let mut owners = fields.filter_map(|fields| Some((fields.get(2)?.parse().ok()?, (*fields.first()?).to_owned())));
+    owners.find(|&(own, _): &(u64, _)| own == id).map(|(_, name)| name)
+}
+
 /// The entries of a file and of those in the directory beside it, the last of a number winning.
 fn written(file: &str) -> Vec<(u32, String)> {
     let Some(dir) = ["/etc/iproute2", "/usr/share/iproute2"].map(Path::new).into_iter().find(|dir| dir.exists()) else {

@@ -177,7 +177,7 @@ fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
         return refuse("--all", "del and exec");
     }
-    if let (Some(option), Verb::Link(_) | Verb::Veth(_)) = (globals.ip_option.first(), verb) {
+    if let (Some(option), Verb::Link(_) | Verb::Addr(_) | Verb::Veth(_)) = (globals.ip_option.first(), verb) {
         return Err(Failure::Usage(format!("the option '{option}' of ip is not offered for this verb")));
     }
     Ok(())

@@ -70,11 +70,11 @@ pub const fn keywords<F: Filters>() -> [Keyword<F>; 7] {
             }
             Ok(())
         }),
-        full("up", "", "those that are up", |filter, _| {
+        full("up", "", "links that are up", |filter, _| {
             filter.links().up = true;
             Ok(())
         }),
-        full("group", "GROUP", "those of this group: a name or a number", |filter, c| {
+        full("group", "GROUP", "links of this group: a name or a number", |filter, c| {
             filter.links().group = Some(c.value()?.named(Space::Group)?);
             Ok(())
         }),
@@ -82,15 +82,15 @@ pub const fn keywords<F: Filters>() -> [Keyword<F>; 7] {
             filter.links().master = Some(Master::Of(c.value()?.device()?));
             Ok(())
         }),
-        full("vrf", "[NS:]IF", "those in this VRF", |filter, c| {
+        full("vrf", "[NS:]IF", "links in this VRF", |filter, c| {
             filter.links().master = Some(Master::OfVrf(c.value()?.device()?));
             Ok(())
         }),
-        full("nomaster", "", "those that are nobody's ports", |filter, _| {
+        full("nomaster", "", "links that are nobody's ports", |filter, _| {
             filter.links().master = Some(Master::Nobody);
             Ok(())
         }),
-        full("type", "KIND", "those of this driver; KIND_slave: the ports of such ones", |filter, c| {
+        full("type", "KIND", "links of this driver; KIND_slave: the ports of such ones", |filter, c| {
             let kind = c.value()?.text()?;
             match kind.strip_suffix("_slave") {
                 Some(kind) => filter.links().port_kind = Some(kind.to_owned()),

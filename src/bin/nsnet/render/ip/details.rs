@@ -1,7 +1,8 @@
 //! What `ip -d` adds to a link.
 
-use nsnet::Link;
+use nsnet::{Link, netlink::details::Detail};
 
+use super::kinds::{self, Field};
 use crate::render::sheet::Sheet;
 
 /// With `own`, the link is shown for its own sake.
@@ -11,6 +12,9 @@ pub fn fill(sheet: &mut Sheet<'_>, link: &Link, own: bool) {
     number(sheet, "allmulti", " allmulti ", details.allmulti);
     number(sheet, "min_mtu", "minmtu ", details.min_mtu_bytes);
     number(sheet, "max_mtu", "maxmtu ", details.max_mtu_bytes);
+    if link.kind.is_some() || link.port_kind.is_some() {
+        sheet.object("linkinfo", |sheet| drivers(sheet, link));
+    }
     if let Some(mode) = details.addr_gen_mode.filter(|_| own) {
         let mode = addr_gen_mode(mode);
         sheet.both("inet6_addr_gen_mode", &*mode, format_args!("addrgenmode {mode} "));
@@ -27,6 +31,32 @@ pub fn fill(sheet: &mut Sheet<'_>, link: &Link, own: bool) {
     text(sheet, "phys_switch_id", "switchid", details.switch_id.as_deref().map(hex));
     text(sheet, "parentbus", "parentbus", details.parent_bus.clone());
     text(sheet, "parentdev", "parentdev", details.parent_device.clone());
+}
+
+/// The driver of the link, and that of its master.
+fn drivers(sheet: &mut Sheet<'_>, link: &Link) {
+    if let Some(kind) = &link.kind {
+        sheet.line();
+        let shown = sheet.safe(kind);
+        sheet.both("info_kind", &**kind, format_args!("    {shown} "));
+        driver(sheet, "info_data", kinds::of_kind(kind), link.details.of_kind.as_deref());
+    }
+    if let Some(kind) = &link.port_kind {
+        sheet.line();
+        let shown = sheet.safe(kind);
+        sheet.both("info_slave_kind", &**kind, format_args!("    {shown}_slave "));
+        driver(sheet, "info_slave_data", kinds::of_port(kind), link.details.of_port.as_deref());
+    }
+}
+
+fn driver(sheet: &mut Sheet<'_>, key: &str, fields: Option<&[Field]>, details: Option<&[Detail]>) {
+    if let Some(fields) = fields {
+        sheet.object(key, |sheet| {
+            if let Some(details) = details {
+                kinds::fill(sheet, fields, details);
+            }
+        });
+    }
 }
 
 fn number(sheet: &mut Sheet<'_>, key: &str, before: &str, number: Option<u32>) {
