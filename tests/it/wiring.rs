@@ -130,10 +130,17 @@ fn is_compared(key: &str) -> bool {
 
 const FLAGS_OF_THEIR_OWN_TIME: [&str; 4] = ["NO-CARRIER", "LOWER_UP", "linkdown", "M-DOWN"];
 
+/// The kernel makes the route to an IPv6 address of its own a moment after the address.
+fn is_made_later(value: &Value) -> bool {
+    let is = |key: &str, wanted: &str| value[key].as_str().is_some_and(|text| text.contains(wanted));
+    is("type", "local") && is("table", "local") && is("dst", ":")
+}
+
 /// What a list holds, in whatever order.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Array(mut values) => {
+            values.retain(|value| !is_made_later(value));
             values.sort_by_cached_key(Value::to_string);
             values.into()
         }
