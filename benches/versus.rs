@@ -35,7 +35,10 @@ fn main() {
     let rounds: usize = env::var("NSNET_BENCH_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap());
     let filter = env::args().skip(1).find(|word| !word.starts_with('-'));
     let mut table = Table::new();
-    for row in rows().into_iter().filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
+    for row in rows()
+        .into_iter()
+        .chain(batches())
+        .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
         // The slow ones need fewer rounds to be as sure.
         let slow = row.before.contains("seq") || row.name.contains("200");
@@ -62,6 +65,44 @@ fn variant(name: &'static str, lines: &[&str]) -> Variant {
 
 fn row(name: &str, before: &str, after: &str, aims: &[f64], variants: Vec<Variant>) -> Row {
     Row { name: name.into(), aims: aims.to_vec(), before: before.into(), after: after.into(), variants }
+}
+
+/// A world of its own for each run: a namespace in which the commands are carried out, ip by ip, or
+/// as a batch of one process.
+fn batch(name: &str, aims: &[f64], lines: &str) -> Row {
+    let prepare =
+        "ip link add e0 type veth peer name e1; ip link set e0 up; ip link set e1 up; ip addr add 10.0.0.1/8 dev e0";
+    let before = format!(
+        "mkdir -p /run/bench; {{ {lines}; }} > /run/bench/lines; sed 's/^/ip /' /run/bench/lines > /run/bench/single; \
+         nsnet -q del x --if-exists; nsnet add x; nsnet exec --bare x sh -ec '{prepare}'"
+    );
+    let mut variants = vec![
+        variant("nsnet -batch", &["nsnet -n x -batch /run/bench/lines"]),
+        variant("ip -batch", &["ip -n x -batch /run/bench/lines"]),
+    ];
+    if name.contains("single") {
+        variants[1] = variant("single ip", &["nsenter --net=/run/netns/x sh -e /run/bench/single"]);
+    } else if aims.len() > 1 {
+        variants.push(variant("nsnet -force -batch", &["nsnet -n x -force -batch /run/bench/lines"]));
+    }
+    row(name, &before, "nsnet -q del x", aims, variants)
+}
+
+fn batches() -> Vec<Row> {
+    let wiring = "for i in $(seq 200); do echo link add a$i type veth peer name b$i; echo link set a$i up; \
+                  echo addr add 10.1.$i.1/24 dev a$i; echo route add 10.2.$i.0/24 dev a$i; \
+                  echo neigh add 10.1.$i.2 lladdr 02:00:00:00:00:02 dev a$i; done";
+    let links = "for i in $(seq 200); do echo link add a$i type veth peer name b$i; done";
+    let addresses =
+        "for i in $(seq 200); do for j in 1 2 3 4 5 6 7 8 9 10; do echo addr add 10.1.$i.$j/32 dev e0; done; done";
+    let routes =
+        "for i in $(seq 200); do for j in 1 2 3 4 5 6 7 8 9 10; do echo route add 10.$j.$i.0/24 dev e0; done; done";
+    vec![
+        batch("1,000 wiring lines against single ip", &[0.15], wiring),
+        batch("200 veth pairs in a batch", &[1.0], links),
+        batch("2,000 addresses in a batch", &[0.9], addresses),
+        batch("2,000 routes in a batch", &[0.9], routes),
+    ]
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]
