@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
-use super::Netlink;
+use super::{Netlink, raw::Refusal};
 use crate::error::Result;
 
 /// One change to what a namespace holds: a link, an address, a route, a neighbour or a rule.
@@ -52,5 +52,22 @@ impl Netlink {
         // The kernel does it before `send` returns, and its answer is there: nothing is waited for.
         let mut socket = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         socket.request(message, flags).map_err(|refusal| refusal.into_error(op, subject))
+    }
+
+    /// Carries out many changes, one after the other in the order given, and waits for the kernel once
+    /// for dozens of them. One that fails does not keep the others from being carried out.
+    ///
+    /// # Errors
+    ///
+    /// What the kernel said of each, in the order of the changes.
+    #[expect(clippy::unused_async, reason = "the other functions of a connection are async")]
+    pub async fn apply_all(&self, changes: Vec<Change>) -> Vec<Result<()>> {
+        let mut socket = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = changes.iter().map(|change| (change.message.clone(), change.flags));
+        let answers = socket.request_each(requests);
+        let refused = |(change, answer): (Change, std::result::Result<(), Refusal>)| {
+            answer.map_err(|refusal| refusal.into_error(change.op, change.subject))
+        };
+        changes.into_iter().zip(answers).map(refused).collect()
     }
 }

@@ -180,6 +180,43 @@ impl Socket {
         self.receive(|_| ())
     }
 
+    /// Sends many requests, dozens at a time, and reads what became of each, in their order.
+    pub(crate) fn request_each(
+        &mut self,
+        messages: impl IntoIterator<Item = (RouteNetlinkMessage, u16)>,
+    ) -> Vec<Result<(), Refusal>> {
+        let mut messages = messages.into_iter().map(|(message, flags)| (message, flags | NLM_F_ACK)).peekable();
+        let mut answers = Vec::new();
+        while messages.peek().is_some() {
+            let before = self.sequence;
+            let sent = self.send(messages.by_ref().take(BATCH));
+            // Where an answer is lost, it is not known what became of the others.
+            let count = (self.sequence - before) as usize;
+            let mut batch = sent.and_then(|_| self.acks(before)).unwrap_or_else(|e| vec![Err(e.into())]);
+            while batch.len() < count {
+                batch.push(Err(io::Error::from(Errno::CONNABORTED).into()));
+            }
+            answers.append(&mut batch);
+        }
+        answers
+    }
+
+    /// Reads the ack of every request behind this sequence number.
+    fn acks(&mut self, before: u32) -> io::Result<Vec<Result<(), Refusal>>> {
+        let mut acks = Vec::new();
+        while acks.len() < (self.sequence - before) as usize {
+            for (sequence, reply) in self.replies()? {
+                match reply {
+                    _ if sequence <= before => {}
+                    Reply::End => acks.push(Ok(())),
+                    Reply::Refused(refusal) => acks.push(Err(refusal)),
+                    Reply::Object(_) | Reply::Interrupted => {}
+                }
+            }
+        }
+        Ok(acks)
+    }
+
     /// Asks for everything of a kind; asks again while changes leave gaps in the answer.
     pub(crate) fn dump(&mut self, message: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
         let mut tries = 0;

@@ -120,3 +120,24 @@ fn behind_ip_and_called_as_ip_the_words_of_ip_hold() {
     assert!(world.fails(2, "ip nets").contains("unknown"));
     assert!(world.fails(2, "tuntap add").contains("'nsnet link add IF type tun' makes one"));
 }
+
+#[test]
+fn changes_that_wait_for_each_other_come_to_the_same_and_name_their_lines() {
+    let world = World::new();
+    world.ok("add red");
+    let both = |i: u32| {
+        let host = format!("{}.{}/32 dev lo", i / 250, i % 250 + 1);
+        format!("-n red addr add 10.0.{host}\naddr add 10.9.{host}\n")
+    };
+    let lines: String = (1..=300).map(both).collect();
+    let wrong = "-n red addr add 10.0.0.5/32 dev lo\nroute add 10.8.0.0/16 via 172.16.0.1\n\
+                 link add x type ifb\naddr add 10.7.0.1/24 dev x\n-br addr show x\naddr add 10.7.0.2/24 dev nosuch\n\
+                 route add 10.6.0.0/16 via 172.16.0.1";
+    let ran = world.batch("-force", &format!("{lines}{wrong}"));
+    assert_eq!(ran.out.split_whitespace().last(), Some("10.7.0.1/24"), "{ran}");
+    let places: Vec<_> = ran.err.lines().map(|line| line.split(": ").nth(1).unwrap()).collect();
+    assert_eq!(places, ["-:601", "-:602", "-:606", "-:607"], "{ran}");
+    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(world.sh("ip -n red -o -4 addr show lo | grep -c 10[.]0[.]").trim(), "300");
+    assert_eq!(world.sh("ip -o -4 addr show lo | grep -c 10[.]9[.]").trim(), "300");
+}

@@ -42,14 +42,14 @@ pub fn run(file: &OsStr, options: &[OsString], globals: Globals, session: &mut S
     for line in Lines::new(from) {
         let code = match line {
             Ok(line) => batch.carry_out(line),
-            Err(e) => return batch_failure(json, file, "read the batch", &e),
+            Err(e) => return batch.end().max(batch_failure(json, file, "read the batch", &e)),
         };
         if code != 0 && !batch.globals.force {
             return code;
         }
         failed |= code != 0;
     }
-    u8::from(failed)
+    u8::from(failed | (batch.end() != 0))
 }
 
 fn batch_failure(json: bool, file: &OsStr, what: &'static str, e: &io::Error) -> u8 {
@@ -71,10 +71,15 @@ struct Batch<'a> {
 }
 
 impl Batch<'_> {
+    fn report<'p>(&self, place: Option<&'p Place>) -> Report<'p> {
+        let style = Style { escape: false, color: false };
+        Report { json: self.globals.json, quiet: self.globals.quiet, style, place }
+    }
+
     fn carry_out(&mut self, Line { number, words }: Line) -> u8 {
         let place = Place { file: self.file.clone(), line: number };
-        let style = Style { escape: false, color: false };
-        let report = Report { json: self.globals.json, quiet: self.globals.quiet, style, place: Some(&place) };
+        let report = self.report(Some(&place));
+        self.session.pipelined = self.globals.force.then_some(number);
         let words = match words.and_then(words::read) {
             Ok(words) => words,
             Err(misuse) => return report.misuse(&misuse.0),
@@ -95,7 +100,25 @@ impl Batch<'_> {
                 Err(e) => return report::usage(&e, false),
             },
         };
-        carry_out(cli, self.session, Some(&place))
+        let code = carry_out(cli, self.session, Some(&place));
+        code.max(self.report_failures())
+    }
+
+    /// Carries out what waits, and says what failed.
+    fn end(&mut self) -> u8 {
+        let report = self.report(None);
+        let settled = self.session.settle().map_or_else(|failure| report.failure(failure), |()| 0);
+        settled.max(self.report_failures())
+    }
+
+    /// Says what failed of the lines before.
+    fn report_failures(&mut self) -> u8 {
+        let mut code = 0;
+        for (line, error) in self.session.take_failures() {
+            let place = Place { file: self.file.clone(), line };
+            code = code.max(self.report(Some(&place)).failure(Failure::Work(error)));
+        }
+        code
     }
 
     /// The usual line, which clap need not see: an object behind no option but `-n`.
@@ -115,6 +138,8 @@ impl Batch<'_> {
     }
 
     fn alone(&mut self, words: Words, report: &Report<'_>) -> u8 {
+        let settled = self.session.settle().map_or_else(|failure| report.failure(failure), |()| 0);
+        let failed = settled.max(self.report_failures());
         self.session.forget();
         let mut command = Command::new("/proc/self/exe");
         command.args(self.whole(words).argv());
@@ -123,7 +148,7 @@ impl Batch<'_> {
             command.stdin(Stdio::null());
         }
         match command.status().map(code_of) {
-            Ok(0) => 0,
+            Ok(0) => failed,
             Ok(code) => {
                 report.failure(Failure::Failed(format!("the command ended with {code}")));
                 code

@@ -1,6 +1,6 @@
 //! `addr`: addresses made, changed, deleted and shown.
 
-use std::{collections::BTreeMap, fmt::Write as _};
+use std::{collections::BTreeMap, fmt::Write as _, rc::Rc};
 
 use nsnet::{Addr, Change, NsRef, Prefix, netlink::addr::AddrFlags};
 
@@ -11,7 +11,8 @@ use crate::{
 };
 
 pub fn addr(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let place = context.connect(place)?;
+    let reads = matches!(request, Request::Show(_) | Request::Flush(_));
+    let place = if reads { context.connect(place)? } else { context.connect_to_change(place)? };
     match request {
         Request::Show(filter) => show(&filter, &place, context),
         Request::Flush(filter) => flush(&filter, &place, context),
@@ -34,18 +35,15 @@ pub fn addr(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -
 fn apply(
     wanted: Wanted,
     change: fn(&Addr) -> Change,
-    place: &Place,
+    place: &Rc<Place>,
     context: &mut Context<'_>,
 ) -> Result<Answer, Failure> {
     let Wanted { mut addr, device, ignored, .. } = wanted;
     for text in ignored {
         context.warn(text);
     }
-    context.session.block_on(async {
-        addr.link_index = place.index_of(&device).await?;
-        place.netlink.apply(change(&addr).on(&device)).await?;
-        Ok(Answer::Nothing)
-    })
+    addr.link_index = context.session.block_on(async { Ok(place.index_of(&device).await?) })?;
+    context.session.apply(place, change(&addr).on(&device)).map(|()| Answer::Nothing)
 }
 
 fn show(filter: &Filter, place: &Place, context: &mut Context<'_>) -> Result<Answer, Failure> {

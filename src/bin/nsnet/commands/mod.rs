@@ -83,8 +83,14 @@ impl Context<'_> {
     }
 
     /// A connection to the namespace that a device was placed in, else to that of `-n`, else to the
-    /// current one.
+    /// current one; what waits to be changed is changed before.
     fn connect(&mut self, place: Option<NsRef>) -> Result<Rc<Place>, Failure> {
+        self.session.settle()?;
+        self.connect_to_change(place)
+    }
+
+    /// The same, for what may wait too.
+    fn connect_to_change(&mut self, place: Option<NsRef>) -> Result<Rc<Place>, Failure> {
         let ns = place.or_else(|| self.globals.netns.clone()).unwrap_or(NsRef::Current);
         self.session.connect(&ns)
     }
@@ -108,6 +114,7 @@ impl Context<'_> {
 pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, Failure> {
     if !cli.verb.is_object() {
         // What they are about to do must not meet what the session holds.
+        session.settle()?;
         session.forget();
     }
     let names = &*Rc::clone(&session.names);

@@ -1,7 +1,7 @@
 //! `neigh`: the neighbour table.
 
 use nsnet::{
-    Family, Netlink, NsRef, Prefix,
+    Change, Family, Netlink, NsRef, Prefix,
     netlink::neigh::{Neigh, nud},
 };
 
@@ -12,27 +12,49 @@ use crate::{
 };
 
 pub fn neigh(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let place = &*context.connect(place)?;
-    let netlink = &place.netlink;
+    match request {
+        Request::Show(filter) => show(&filter, place, context),
+        Request::Flush(filter) => flush(&filter, place, context),
+        Request::Get(entry) => get(entry, place, context),
+        Request::Put(entry, meet) => change(entry, |neigh| neigh.put(meet), place, context),
+        Request::Delete(entry) => change(entry, Neigh::delete, place, context),
+    }
+}
+
+fn change(
+    entry: Entry,
+    change: impl FnOnce(&Neigh) -> Change,
+    place: Option<NsRef>,
+    context: &mut Context<'_>,
+) -> Result<Answer, Failure> {
+    let place = context.connect_to_change(place)?;
+    let neigh = context.session.block_on(async { Ok(found(&place, entry).await?) })?;
+    context.session.apply(&place, change(&neigh)).map(|()| Answer::Nothing)
+}
+
+fn show(filter: &Filter, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    const USUAL: u16 = 0xff & !nud::NOARP;
+    let place = context.connect(place)?;
     context.session.block_on(async {
-        match request {
-            Request::Show(filter) => {
-                let usual = 0xff & !nud::NOARP;
-                let neighs = matching(place, &filter, usual).await?;
-                return rows(netlink, neighs, filter.device.is_some()).await;
-            }
-            Request::Get(entry) => {
-                let found = netlink.neighbour(&found(place, entry).await?).await?;
-                return rows(netlink, vec![found], false).await;
-            }
-            Request::Put(entry, meet) => netlink.apply(found(place, entry).await?.put(meet)).await?,
-            Request::Delete(entry) => netlink.apply(found(place, entry).await?.delete()).await?,
-            Request::Flush(filter) => {
-                let usual = !(nud::PERMANENT | nud::NOARP);
-                for neigh in matching(place, &filter, usual).await? {
-                    netlink.apply(neigh.delete()).await?;
-                }
-            }
+        let neighs = matching(&place, filter, USUAL).await?;
+        rows(&place.netlink, neighs, filter.device.is_some()).await
+    })
+}
+
+fn get(entry: Entry, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect(place)?;
+    context.session.block_on(async {
+        let found = place.netlink.neighbour(&found(&place, entry).await?).await?;
+        rows(&place.netlink, vec![found], false).await
+    })
+}
+
+fn flush(filter: &Filter, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    const USUAL: u16 = !(nud::PERMANENT | nud::NOARP);
+    let place = context.connect(place)?;
+    context.session.block_on(async {
+        for neigh in matching(&place, filter, USUAL).await? {
+            place.netlink.apply(neigh.delete()).await?;
         }
         Ok(Answer::Nothing)
     })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use nsnet::{
-    Family, NsRef, Prefix, Route,
+    Change, Family, NsRef, Prefix, Route,
     netlink::route::{Hop, RouteKind},
 };
 
@@ -17,27 +17,49 @@ use crate::{
 const CLONED: u32 = 0x200;
 
 pub fn route(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let place = &*context.connect(place)?;
-    let netlink = &place.netlink;
+    match request {
+        Request::Show(filter) => show(&filter, place, context),
+        Request::Flush(filter) => flush(&filter, place, context),
+        Request::Get(draft) => get(draft, place, context),
+        Request::Put(draft, beside) => change(draft, |route| route.put(beside), place, context),
+        Request::Delete(draft) => change(draft, Route::delete, place, context),
+    }
+}
+
+fn change(
+    draft: Draft,
+    change: impl FnOnce(&Route) -> Change,
+    place: Option<NsRef>,
+    context: &mut Context<'_>,
+) -> Result<Answer, Failure> {
+    let place = context.connect_to_change(place)?;
+    let route = context.session.block_on(async { Ok(found(&place, draft).await?) })?;
+    context.session.apply(&place, change(&route)).map(|()| Answer::Nothing)
+}
+
+fn show(filter: &Filter, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect(place)?;
     context.session.block_on(async {
-        match request {
-            Request::Show(filter) => {
-                let routes = matching(place, &filter).await?;
-                return Ok(Answer::Routes(RouteRows { links: links(place).await?, routes, hide: hidden(&filter) }));
-            }
-            Request::Get(draft) => {
-                let whole = draft.whole;
-                let found = netlink.route_to(&found(place, draft).await?, whole).await?;
-                let hide = RoutesHide::default();
-                return Ok(Answer::Routes(RouteRows { links: links(place).await?, routes: vec![found], hide }));
-            }
-            Request::Put(draft, beside) => netlink.apply(found(place, draft).await?.put(beside)).await?,
-            Request::Delete(draft) => netlink.apply(found(place, draft).await?.delete()).await?,
-            Request::Flush(filter) => {
-                for route in matching(place, &filter).await?.iter().filter(|route| !is_of_the_kernel(route)) {
-                    netlink.apply(route.delete()).await?;
-                }
-            }
+        let routes = matching(&place, filter).await?;
+        Ok(Answer::Routes(RouteRows { links: links(&place).await?, routes, hide: hidden(filter) }))
+    })
+}
+
+fn get(draft: Draft, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect(place)?;
+    let whole = draft.whole;
+    context.session.block_on(async {
+        let found = place.netlink.route_to(&found(&place, draft).await?, whole).await?;
+        let hide = RoutesHide::default();
+        Ok(Answer::Routes(RouteRows { links: links(&place).await?, routes: vec![found], hide }))
+    })
+}
+
+fn flush(filter: &Filter, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect(place)?;
+    context.session.block_on(async {
+        for route in matching(&place, filter).await?.iter().filter(|route| !is_of_the_kernel(route)) {
+            place.netlink.apply(route.delete()).await?;
         }
         Ok(Answer::Nothing)
     })

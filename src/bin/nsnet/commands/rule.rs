@@ -1,29 +1,40 @@
 //! `rule`: the routing policy.
 
-use nsnet::{Family, NsRef, Prefix, Rule};
+use nsnet::{Change, Family, NsRef, Prefix, Rule};
 
 use super::{Context, Failure};
 use crate::{render::Answer, words::rule::Request};
 
 pub fn rule(request: Request, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    match request {
+        Request::Show(wanted) => show(&wanted, place, context),
+        Request::Flush(wanted) => flush(&wanted, place, context),
+        Request::Add(rule) => change(rule.add(), place, context),
+        Request::Delete(rule) => change(rule.delete(), place, context),
+    }
+}
+
+fn change(change: Change, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect_to_change(place)?;
+    context.session.apply(&place, change).map(|()| Answer::Nothing)
+}
+
+fn show(wanted: &Rule, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let place = context.connect(place)?;
+    let listed = place.netlink.rules(wanted.family.unwrap_or(Family::Inet));
+    let mut rules = context.session.block_on(async { Ok(listed.await?) })?;
+    rules.retain(|rule| fits(rule, wanted));
+    Ok(Answer::Rules(rules))
+}
+
+fn flush(wanted: &Rule, place: Option<NsRef>, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let place = context.connect(place)?;
     let netlink = &place.netlink;
     context.session.block_on(async {
-        match request {
-            Request::Show(wanted) => {
-                let mut rules = netlink.rules(wanted.family.unwrap_or(Family::Inet)).await?;
-                rules.retain(|rule| fits(rule, &wanted));
-                return Ok(Answer::Rules(rules));
-            }
-            Request::Add(rule) => netlink.apply(rule.add()).await?,
-            Request::Delete(rule) => netlink.apply(rule.delete()).await?,
-            Request::Flush(wanted) => {
-                for rule in netlink.rules(wanted.family.unwrap_or(Family::Inet)).await? {
-                    // As ip does: without the rule for local addresses, the host would be deaf.
-                    if rule.priority.is_some_and(|priority| priority > 0) && fits(&rule, &wanted) {
-                        netlink.apply(rule.delete()).await?;
-                    }
-                }
+        for rule in netlink.rules(wanted.family.unwrap_or(Family::Inet)).await? {
+            // As ip does: without the rule for local addresses, the host would be deaf.
+            if rule.priority.is_some_and(|priority| priority > 0) && fits(&rule, wanted) {
+                netlink.apply(rule.delete()).await?;
             }
         }
         Ok(Answer::Nothing)

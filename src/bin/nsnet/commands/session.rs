@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
-use nsnet::{Netlink, Netns, NsRef};
+use nsnet::{Change, Error, Netlink, Netns, NsRef};
 use tokio::runtime::Runtime;
 
 use super::Failure;
@@ -12,9 +12,23 @@ use crate::iproute2::Names;
 pub struct Session {
     /// What iproute2 calls numbers.
     pub names: Rc<Names>,
+    /// The line of a batch that is at work, where changes may wait for those of the next lines.
+    pub pipelined: Option<usize>,
+    waiting: Vec<Waiting>,
+    failures: Vec<(usize, Error)>,
     runtime: Option<Runtime>,
     places: HashMap<NsRef, Rc<Place>>,
 }
+
+/// A change that is yet to be carried out.
+struct Waiting {
+    line: usize,
+    place: Rc<Place>,
+    change: Change,
+}
+
+/// So many changes wait at most.
+const MOST_WAITING: usize = 256;
 
 /// A namespace that was named, and the connection to it.
 pub struct Place {
@@ -41,7 +55,14 @@ impl Place {
 
 impl Session {
     pub fn new(names: Names) -> Self {
-        Self { names: names.into(), runtime: None, places: HashMap::new() }
+        Self {
+            names: names.into(),
+            pipelined: None,
+            waiting: Vec::new(),
+            failures: Vec::new(),
+            runtime: None,
+            places: HashMap::new(),
+        }
     }
 
     /// Runs async work on this thread.
@@ -60,6 +81,39 @@ impl Session {
         let place = Rc::new(place);
         self.places.insert(ns.clone(), Rc::clone(&place));
         Ok(place)
+    }
+
+    /// Carries out a change of addresses, routes, neighbours or rules: at once, or with those of the
+    /// next lines.
+    pub fn apply(&mut self, place: &Rc<Place>, change: Change) -> Result<(), Failure> {
+        let Some(line) = self.pipelined else {
+            return self.block_on(async { Ok(place.netlink.apply(change).await?) });
+        };
+        self.waiting.push(Waiting { line, place: Rc::clone(place), change });
+        if self.waiting.len() >= MOST_WAITING { self.settle() } else { Ok(()) }
+    }
+
+    /// Carries out the changes that wait.
+    pub fn settle(&mut self) -> Result<(), Failure> {
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter().peekable();
+        while let Some(first) = waiting.next() {
+            let place = Rc::clone(&first.place);
+            let mut together = vec![first];
+            while let Some(next) = waiting.next_if(|next| Rc::ptr_eq(&next.place, &place)) {
+                together.push(next);
+            }
+            let lines: Vec<_> = together.iter().map(|waiting| waiting.line).collect();
+            let changes = together.into_iter().map(|waiting| waiting.change).collect();
+            let done = self.block_on(async { Ok(place.netlink.apply_all(changes).await) })?;
+            let failed = lines.into_iter().zip(done).filter_map(|(line, done)| Some((line, done.err()?)));
+            self.failures.extend(failed);
+        }
+        Ok(())
+    }
+
+    /// What failed of the changes that waited, with the line of each.
+    pub fn take_failures(&mut self) -> Vec<(usize, Error)> {
+        std::mem::take(&mut self.failures)
     }
 
     /// Lets go of all namespaces: names are about to change.
