@@ -115,6 +115,9 @@ fn behind_ip_and_called_as_ip_the_words_of_ip_hold() {
     let mut called = world.command("/run/ip");
     called.args(["-n", "red", "ru", "sh"]);
     assert_eq!(run(called).ok(), world.sh("ip -n red ru sh"));
+    // What changes nothing is taken; what would be ignored is not.
+    assert_eq!(world.ok("ip -rc 1000000 -l 5 -t ru"), world.sh("ip -rc 1000000 -l 5 -t ru"));
+    assert!(world.fails(2, "-r rule").contains("'-resolve' of ip is not offered"));
     let err = world.fails(2, "ip mptcp");
     assert!(err.contains("nsnet does not do 'mptcp'; 'ip mptcp' of iproute2 does"), "{err}");
     assert!(world.fails(2, "ip nets").contains("unknown"));

@@ -178,13 +178,18 @@ fn help(verb: Option<&str>) -> Result<Answer, Failure> {
     }
 }
 
+/// Options of ip's that change nothing of what its objects say: a size, a number of rounds, a time of day.
+const HARMLESS: [&str; 4] = ["-rcvbuf", "-loops", "-timestamp", "-tshort"];
+
 /// An option that would be ignored is a misunderstanding.
 fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     let refuse = |option: &str, of: &str| Err(Failure::Usage(format!("'{option}' is an option of {of} only")));
     if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
         return refuse("--all", "del and exec");
     }
-    if let (Some(option), Verb::Link(_) | Verb::Addr(_) | Verb::Veth(_)) = (globals.ip_option.first(), verb) {
+    let is_object = verb.is_object();
+    let unfit = globals.ip_option.iter().find(|option| !is_object || !HARMLESS.contains(&option.as_str()));
+    if let (Some(option), true) = (unfit, is_object || matches!(verb, Verb::Veth(_))) {
         return Err(Failure::Usage(format!("the option '{option}' of ip is not offered for this verb")));
     }
     Ok(())
