@@ -120,7 +120,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
     let names = &*Rc::clone(&session.names);
     let mut context = Context { globals: cli.globals, notes, session };
     refuse_misplaced(&context.globals, &cli.verb)?;
-    if context.globals.netns.is_some() {
+    if context.globals.netns.is_some() && !cli.verb.is_object() {
         // As ip does, also where the verb has no use for it.
         context.place()?;
     }
