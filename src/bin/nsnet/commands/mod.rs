@@ -120,9 +120,11 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
     let names = &*Rc::clone(&session.names);
     let mut context = Context { globals: cli.globals, notes, session };
     refuse_misplaced(&context.globals, &cli.verb)?;
-    if context.globals.netns.is_some() && !cli.verb.is_object() {
+    match &context.globals.netns {
         // As ip does, also where the verb has no use for it.
-        context.place()?;
+        Some(ns) if cli.verb.is_object() => drop(context.session.connect(ns)?),
+        Some(_) => drop(context.place()?),
+        None => {}
     }
     match cli.verb {
         Verb::Add(args) => names::add(&args, &mut context),
