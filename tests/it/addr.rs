@@ -47,7 +47,9 @@ impl Twins {
     fn both(&self, line: &str) -> [Ran; 2] {
         let both = [self.ip(line), self.nsnet(line)];
         assert_eq!(both[0].status.success(), both[1].status.success(), "{}\n{}", both[0], both[1]);
-        let state = |world: &World| steady(&world.sh("ip addr; ip route show table all; ip -6 route show table all"));
+        // Which of two links got its carrier first, the kernel's own routes tell by their order.
+        let state = "ip addr; ip route show table all | sort; ip -6 route show table all | sort";
+        let state = |world: &World| steady(&world.sh(state));
         same(line, &state(&self.nsnet), &state(&self.ip));
         both
     }

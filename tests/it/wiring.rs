@@ -101,8 +101,10 @@ fn came(world: &World, program: &str, line: &str) -> Came {
     let failed = values.next() == Some("1");
     let state = values.map(|value| sorted(normal(&json(value)))).collect();
     let mut out = normal_text(&world.sh("cat /run/out"));
-    if line.contains("neigh") || line == "n" {
-        // The kernel keeps them in a table of its own disorder.
+    let local_routes = line.contains("table all") || line.contains("table local");
+    if line.contains("neigh") || line == "n" || local_routes {
+        // The kernel keeps neighbours in a table of its own disorder, and its own routes in the order
+        // in which it came to know of each link's carrier.
         let mut lines: Vec<_> = out.lines().collect();
         lines.sort_unstable();
         out = lines.join("\n");
