@@ -21,6 +21,12 @@ fn state(world: &World) -> Vec<serde_json::Value> {
     let mut links: Vec<_> = shown.iter().map(|text| json(text)).collect();
     for link in links.iter_mut().flat_map(|links| links.as_array_mut().unwrap()) {
         let link = link.as_object_mut().unwrap();
+        let flags = link["flags"].as_array_mut().unwrap();
+        if flags.contains(&"UP".into()) {
+            // The kernel tells whether there is a carrier at its own time.
+            flags.retain(|flag| flag != "NO-CARRIER" && flag != "LOWER_UP");
+            link.remove("operstate");
+        }
         for data in ["info_data", "info_slave_data"] {
             if let Some(data) = link.get_mut("linkinfo").and_then(|info| info.get_mut(data)) {
                 data.as_object_mut().unwrap().retain(|key, _| !key.ends_with("timer"));
