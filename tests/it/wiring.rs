@@ -8,6 +8,10 @@ use super::support::{World, json};
 /// Two worlds alike: `ip` works in one, nsnet in the other.
 struct Twins([World; 2]);
 
+/// A carrier, and the routes that the kernel makes with it, come a moment after a link is up: what
+/// differs is looked at again. What differs for good still does after so many looks.
+const LOOKS: usize = 10;
+
 /// What a line came to.
 #[derive(Debug, PartialEq)]
 struct Came {
@@ -45,7 +49,16 @@ impl Twins {
     #[track_caller]
     fn both(&self, line: &str) -> [Came; 2] {
         let [ip, nsnet] = &self.0;
-        [came(ip, "ip", line), came(nsnet, "$NSNET ip", line)]
+        let mut both = [came(ip, "ip", line), came(nsnet, "$NSNET ip", line)];
+        for _ in 0..LOOKS {
+            if both[0].state == both[1].state {
+                break;
+            }
+            for (came, world) in both.iter_mut().zip(&self.0) {
+                came.state = state(&world.sh(STATE));
+            }
+        }
+        both
     }
 
     /// Each line must come to the same in both. `#` begins a comment, `!` a line that must fail,
@@ -97,9 +110,8 @@ fn difference(ip: &Came, nsnet: &Came) -> String {
 fn came(world: &World, program: &str, line: &str) -> Came {
     let script = format!("{program} {line} >/run/out 2>/run/err && echo 0 || echo 1\n{STATE}");
     let out = world.sh(&script);
-    let mut values = out.lines();
-    let failed = values.next() == Some("1");
-    let state = values.map(|value| sorted(normal(&json(value)))).collect();
+    let (end, values) = out.split_once('\n').unwrap();
+    let (failed, state) = (end == "1", state(values));
     let mut out = normal_text(&world.sh("cat /run/out"));
     let local_routes = line.contains("table all") || line.contains("table local");
     if line.contains("neigh") || line == "n" || local_routes {
@@ -110,6 +122,10 @@ fn came(world: &World, program: &str, line: &str) -> Came {
         out = lines.join("\n");
     }
     Came { failed, out, state }
+}
+
+fn state(values: &str) -> Vec<Value> {
+    values.lines().map(|value| sorted(normal(&json(value)))).collect()
 }
 
 /// Own keys of nsnet, and what the kernel does at its own time or by random addresses.
