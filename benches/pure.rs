@@ -29,6 +29,7 @@ mod commands {
     pub enum Failure {
         Output(std::io::Error),
         Work(nsnet::Error),
+        Failed(String),
     }
 
     impl From<std::io::Error> for Failure {

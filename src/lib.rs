@@ -46,6 +46,27 @@
 //! # Ok(()) }
 //! ```
 //!
+//! # What is connected to what
+//!
+//! A map is a graph: namespaces with their links, and the wires between these.
+//!
+//! ```
+//! use nsnet::{Netns, VethEnd, VethOptions, inspect::{Mapper, WireKind}, netlink::veth};
+//! # fn main() -> nsnet::Result<()> {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+//! let (left, right, name) = (Netns::unnamed()?, Netns::unnamed()?, "eth0".parse()?);
+//! # for (name, ns) in [("doc-left", &left), ("doc-right", &right)] { nsnet::netns::attach(&name.parse()?, ns)?; }
+//! let ends = [VethEnd::new(&left, &name), VethEnd::new(&right, &name)];
+//! veth::create(&ends, &VethOptions::default()).await?;
+//!
+//! let map = Mapper::new()?.map()?.around(&[left.id()].into());
+//! assert_eq!(map.namespaces.len(), 2);
+//! assert_eq!(map.wires[0].kind, WireKind::Pair);
+//! # for name in ["doc-left", "doc-right"] { nsnet::netns::delete(&name.parse()?, false)?; }
+//! # Ok(()) })
+//! # }
+//! ```
+//!
 //! # Watching
 //!
 //! A name is announced when its namespace can be entered.

@@ -15,18 +15,27 @@ pub(crate) fn quoted(name: &OsStr) -> String {
     format!("'{}'", escaped(name.as_bytes()))
 }
 
-/// Bytes as text that no terminal acts on: control characters, bytes that are not UTF-8, and the
-/// backslash of these escapes are escaped, so that different bytes never look the same.
+/// Bytes as text that no terminal acts on: control characters, those that turn the direction of
+/// writing, bytes that are not UTF-8, and the backslash of these escapes are escaped, so that different bytes never look the same.
 #[must_use]
 pub fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c.is_control() || c == '\\' { text.extend(c.escape_default()) } else { text.push(c) }
+            if c.is_control() || c == '\\' || turns_direction(c) {
+                text.extend(c.escape_default());
+            } else {
+                text.push(c);
+            }
         }
         text.extend(chunk.invalid().iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from));
     }
     text
+}
+
+/// Characters that make a terminal write what follows backwards: others would be read than are there.
+fn turns_direction(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The name of a network namespace: a file name in `/run/netns`.

@@ -1,5 +1,8 @@
-//! What is there: which namespace holds the other end of a link. Nothing here changes anything.
+//! What is there: namespaces, who holds them, and what is connected to what. Nothing here changes
+//! anything that others see.
 
+mod map;
 mod peers;
 
+pub use map::{Map, Mapper, Namespace, Port, Wire, WireKind};
 pub use peers::{Peer, peers};

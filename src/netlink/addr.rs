@@ -281,6 +281,11 @@ fn ready(link_index: u32, addr: IfAddr) -> Addr {
     Addr { flags, ..prefix }
 }
 
+/// The addresses of a whole answer.
+pub(super) fn addrs_of(objects: &[RouteNetlinkMessage]) -> Vec<Addr> {
+    objects.iter().filter_map(addr_of).collect()
+}
+
 impl Netlink {
     /// The addresses of all links of the namespace, IPv4 first.
     ///
@@ -290,7 +295,7 @@ impl Netlink {
     pub async fn addrs(&self) -> Result<Vec<Addr>> {
         let question = RouteNetlinkMessage::GetAddress(AddressMessage::default());
         let objects = self.dump(question).await.map_err(|refusal| refusal.into_error("list addresses", ""))?;
-        Ok(objects.iter().filter_map(addr_of).collect())
+        Ok(addrs_of(&objects))
     }
 
     /// Deletes addresses, and those that come to light when the ones before them are gone; like `ip

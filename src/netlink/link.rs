@@ -190,6 +190,13 @@ impl Link {
         };
     }
 
+    /// The index of what it stands on or is paired with, in the namespace where that is; 0 if nowhere.
+    #[must_use]
+    pub fn lower_index(&self) -> Option<u32> {
+        // Kernels before 5.16 do not say an index that is the same in both namespaces.
+        self.refers.lower.or_else(|| self.lower_nsid.map(|_| self.index))
+    }
+
     /// The index of the bridge or bond that it is a port of.
     #[must_use]
     pub fn master_index(&self) -> Option<u32> {
@@ -211,8 +218,7 @@ impl Link {
     /// Of the other end in another namespace: the id of that, and the index there.
     pub(crate) fn peer_elsewhere(&self) -> Option<(u32, u32)> {
         let nsid = u32::try_from(self.lower_nsid?).ok()?;
-        // Kernels before 5.16 do not say an index that is the same in both namespaces.
-        self.is_pair().then(|| (nsid, self.refers.lower.unwrap_or(self.index)))
+        self.is_pair().then_some((nsid, self.lower_index()?))
     }
 }
 
@@ -390,12 +396,7 @@ impl Netlink {
 
     async fn links_of(&self, question: RouteNetlinkMessage) -> Result<Vec<Link>> {
         let objects = self.dump(question).await.map_err(|e| e.into_error("list links", ""))?;
-        let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
-        let named = links.iter().map(|link| (link.index, named(link))).collect();
-        for link in &mut links {
-            link.resolve(&named);
-        }
-        Ok(links)
+        Ok(links_of(&objects))
     }
 
     /// The index of the link of this name or altname.
@@ -465,6 +466,16 @@ impl Netlink {
         let object = self.get(RouteNetlinkMessage::GetLink(question)).await?;
         link_of(&object).ok_or_else(|| std::io::Error::from(rustix::io::Errno::NODATA).into())
     }
+}
+
+/// The links of a whole answer.
+pub(super) fn links_of(objects: &[RouteNetlinkMessage]) -> Vec<Link> {
+    let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
+    let named = links.iter().map(|link| (link.index, named(link))).collect();
+    for link in &mut links {
+        link.resolve(&named);
+    }
+    links
 }
 
 fn named(link: &Link) -> Named {

@@ -14,6 +14,7 @@ pub mod link_move;
 pub mod neigh;
 pub mod new_link;
 pub(crate) mod nsid;
+pub(crate) mod observer;
 pub(crate) mod raw;
 pub mod route;
 pub mod rule;

@@ -76,6 +76,12 @@ impl Socket {
         self.request(RouteNetlinkMessage::NewNsId(message([by_fd(ns), NsidAttribute::Id(id)])), 0)
     }
 
+    /// Gives each open namespace any id that is free in this socket's namespace.
+    pub(crate) fn assign_nsids(&mut self, namespaces: impl IntoIterator<Item: AsFd>) -> Vec<Result<(), Refusal>> {
+        let requests = namespaces.into_iter().map(|ns| message([by_fd(ns), NsidAttribute::Id(-1)]));
+        self.request_each(requests.map(|message| (RouteNetlinkMessage::NewNsId(message), 0)))
+    }
+
     /// All ids in this socket's namespace, or in the one it knows as `target`.
     pub(crate) fn all_nsids(&mut self, target: Option<u32>) -> Result<Vec<Ids>, Refusal> {
         let target = target.map(attribute).transpose()?.map(NsidAttribute::TargetNsid);

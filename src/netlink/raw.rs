@@ -257,6 +257,23 @@ impl Socket {
         Ok(answers)
     }
 
+    /// Hears also what changes in other namespaces that have an id in this one (Linux 4.2).
+    pub(crate) fn hear_all_namespaces(&self) -> io::Result<()> {
+        self.to_kernel.set_listen_all_namespaces(true)
+    }
+
+    /// Reads one datagram of what is heard; `None` where there is none yet.
+    pub(crate) fn replies_at_once(&mut self) -> io::Result<Option<Vec<RouteNetlinkMessage>>> {
+        if wait_readable(&[self], Instant::now())?.is_empty() {
+            return Ok(None);
+        }
+        let objects = self.replies()?.into_iter().filter_map(|(_, reply)| match reply {
+            Reply::Object(object) => Some(object),
+            _ => None,
+        });
+        Ok(Some(objects.collect()))
+    }
+
     fn send(&mut self, messages: impl IntoIterator<Item = (RouteNetlinkMessage, u16)>) -> io::Result<usize> {
         let mut bytes = Vec::new();
         let mut count = 0;

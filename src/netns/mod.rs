@@ -28,11 +28,11 @@ use rustix::{
 
 pub use delete::{Deletion, Outcome, delete, delete_all};
 pub use entry::{Entry, State};
-pub use holders::{Hold, Holder, holders};
+pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
 pub use named::{CreateOptions, attach, create, list, prune, rename};
 pub(crate) use nsid::nsids_of;
-pub use nsid::{Nsid, NsidPeer, nsid_peer, nsid_peers, nsids, set_nsid};
-pub use procs::{Resident, Residents, identify, inhabited, residents};
+pub use nsid::{Nsid, NsidPeer, nsid_in, nsid_peer, nsid_peers, nsids, set_nsid};
+pub use procs::{Resident, Residents, identify, inhabited, residents, uid_of};
 pub use watch::{Change, Watch};
 
 use crate::{

@@ -50,6 +50,15 @@ pub fn set_nsid(viewer: &Netns, ns: &Netns, id: Nsid) -> Result<()> {
     socket_in(viewer)?.assign_nsid(ns, id).map_err(|e| e.into_error("set the id of", ns))
 }
 
+/// The id that a namespace has in the viewer's namespace.
+///
+/// # Errors
+///
+/// `Os` if the kernel cannot be asked.
+pub fn nsid_in(viewer: &Netns, ns: &Netns) -> Result<Option<u32>> {
+    socket_in(viewer)?.nsid_of(ns).map_err(|e| e.into_error("ask for the id of", ns))
+}
+
 /// The ids that open namespaces have in the viewer's namespace, in their order.
 ///
 /// # Errors

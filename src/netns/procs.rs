@@ -76,6 +76,12 @@ pub fn inhabited() -> Result<BTreeMap<NetnsId, Vec<u32>>> {
     Ok(homes)
 }
 
+/// The user that a process acts as; `None` where it has ended.
+#[must_use]
+pub fn uid_of(pid: u32) -> Option<u32> {
+    Some(fs::metadata(format!("/proc/{pid}")).ok()?.uid())
+}
+
 /// Finds all names of a namespace, sorted.
 ///
 /// # Errors
@@ -111,19 +117,25 @@ impl Process {
         String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
     }
 
-    /// The namespaces among `wanted` that it lives in: with `None` the process itself, which is its
-    /// first thread, and with `Some` a thread that went elsewhere, or that outlived the first.
+    /// The namespaces among `wanted` that it lives in, as [`homes`](Self::homes).
     pub(super) fn threads_in(&self, wanted: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
+        let mut homes = self.homes()?;
+        homes.retain(|(id, _)| wanted.contains(id));
+        Ok(homes)
+    }
+
+    /// The namespaces that it lives in: with `None` the process itself, which is its first thread, and
+    /// with `Some` a thread that went elsewhere, or that outlived the first.
+    pub(super) fn homes(&self) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
         let home = match NetnsId::of_path(self.path("ns/net")) {
             // The first thread has ended.
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
             home => Some(home?),
         };
-        let lives_here = home.filter(|id| wanted.contains(id));
-        let mut found: Vec<_> = lives_here.into_iter().map(|id| (id, None)).collect();
+        let mut found: Vec<_> = home.into_iter().map(|id| (id, None)).collect();
         for tid in self.other_threads()? {
             match NetnsId::of_path(self.path(&format!("task/{tid}/ns/net"))) {
-                Ok(id) if Some(id) != home && wanted.contains(&id) => found.push((id, Some(tid))),
+                Ok(id) if Some(id) != home => found.push((id, Some(tid))),
                 // Where its process lives, or ended meanwhile.
                 _ => {}
             }

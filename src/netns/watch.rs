@@ -4,7 +4,10 @@ use std::{
     collections::{BTreeSet, VecDeque},
     fs::File,
     mem::MaybeUninit,
-    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    os::{
+        fd::{AsFd, OwnedFd},
+        unix::ffi::OsStrExt,
+    },
 };
 
 use rustix::{
@@ -78,6 +81,28 @@ impl Watch {
             }
             self.announce_mounted()?;
         }
+    }
+
+    /// Waits until names changed, or something else can be read; returns whether names did.
+    pub(crate) fn wait_beside(&mut self, other: impl AsFd) -> Result<bool> {
+        let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
+        let mut fds = [
+            PollFd::new(&self.names, PollFlags::IN),
+            PollFd::new(&self.mounts, PollFlags::PRI),
+            PollFd::new(&other, PollFlags::IN),
+        ];
+        match poll(&mut fds, None) {
+            Err(Errno::INTR) => return Ok(false),
+            done => drop(done.map_err(failed)?),
+        }
+        let [names, mounts] = [0, 1].map(|at| !fds[at].revents().is_empty());
+        if names {
+            self.read_names()?;
+        }
+        if mounts {
+            self.announce_mounted()?;
+        }
+        Ok(self.ready.drain(..).count() > 0)
     }
 
     /// Waits until something changed; true if it was a name.

@@ -1,6 +1,6 @@
 //! Namespace files.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 
 use rustix::{
     fs::{FsWord, StatFs},
@@ -26,5 +26,18 @@ pub(crate) fn is_net(fd: impl AsFd) -> io::Result<bool> {
     match unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_GET_NSTYPE) } {
         -1 => Err(last_error()),
         flag => Ok(flag == libc::CLONE_NEWNET),
+    }
+}
+
+/// `SIOCGSKNS` of `linux/sockios.h`, Linux 4.9.
+const SIOCGSKNS: libc::Ioctl = 0x894c;
+
+/// Opens the network namespace that a socket belongs to; it takes `CAP_NET_ADMIN` there.
+pub(crate) fn of_socket(socket: impl AsFd) -> io::Result<OwnedFd> {
+    // SAFETY: SIOCGSKNS takes no argument and returns a new descriptor; the socket is borrowed, so it is open.
+    match unsafe { libc::ioctl(socket.as_fd().as_raw_fd(), SIOCGSKNS) } {
+        -1 => Err(last_error()),
+        // SAFETY: the kernel just made it, and nobody else knows it.
+        fd => Ok(unsafe { OwnedFd::from_raw_fd(fd) }),
     }
 }

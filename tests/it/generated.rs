@@ -219,9 +219,9 @@ macro_rules! prose {
 }
 
 /// What the man pages are made of.
-const PROSE: [(&str, &str); 20] = prose! {
-    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "monitor" "neigh" "pids"
-    "prune" "rename" "route" "rule" "set" "veth"
+const PROSE: [(&str, &str); 22] = prose! {
+    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "map" "monitor" "neigh" "pids"
+    "prune" "rename" "route" "rule" "set" "show" "veth"
 };
 
 /// The commands behind `# ` in the examples of a page, each with what it is said to print.

@@ -172,6 +172,10 @@ pub enum Verb {
     Rename(Rename),
     /// Remove the names behind which no namespace is left.
     Prune,
+    /// Show all about one namespace: links and where they lead, addresses, routes, rules, processes, holders.
+    Show(Show),
+    /// Show what is connected to what: every namespace that can be found, and the links between them.
+    Map(Map),
     /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
     Veth(Veth),
     /// Make, change, delete and show links.
@@ -226,6 +230,32 @@ pub struct List {
     /// Print a table: name, id, state, inode, links, processes.
     #[arg(short, long)]
     pub long: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The namespace; without one, the names are listed. With --quiet, only the exit code tells whether it exists.
+    #[arg(value_name = "NS", value_parser = reference())]
+    pub ns: NsRef,
+}
+
+#[derive(Debug, Args)]
+pub struct Map {
+    /// Show only these and what is connected with them, in however many steps.
+    #[arg(value_name = "NS", value_parser = reference())]
+    pub namespaces: Vec<NsRef>,
+    /// Draw it for Graphviz.
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Draw it for Mermaid.
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+    /// Draw it as an SVG picture, into this file; '-' is stdout.
+    #[arg(long, group = "form", value_name = "FILE|-")]
+    pub svg: Option<OsString>,
+    /// Draw the tree again whenever something changes, until interrupted.
+    #[arg(long, group = "form")]
+    pub watch: bool,
 }
 
 #[derive(Debug, Args)]

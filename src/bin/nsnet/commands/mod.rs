@@ -5,6 +5,7 @@ mod exec;
 mod link;
 mod link_show;
 mod list;
+mod map;
 mod names;
 mod neigh;
 mod nsid;
@@ -12,6 +13,7 @@ mod processes;
 mod route;
 mod rule;
 mod session;
+mod show;
 mod veth;
 
 use std::{io, rc::Rc};
@@ -137,6 +139,8 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::ListId(args) => nsid::list_id(&args, &context),
         Verb::Identify(args) => processes::identify(&args, &context),
         Verb::Pids(args) => processes::pids(&args, &mut context),
+        Verb::Show(args) => show::show(&args, &mut context),
+        Verb::Map(args) => map::map(&args, &mut context),
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),
         Verb::Veth(args) => veth::veth(&args, &context),

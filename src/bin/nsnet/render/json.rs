@@ -38,10 +38,15 @@ fn rows<'a, T, R: Serialize>(
 }
 
 pub fn document<R: Serialize>(out: &mut impl Write, pretty: bool, rows: &[R]) -> io::Result<()> {
+    one(out, pretty, &rows)
+}
+
+/// Writes a document that is one value.
+pub fn one(out: &mut impl Write, pretty: bool, value: &impl Serialize) -> io::Result<()> {
     if pretty {
-        serde_json::to_writer_pretty(&mut *out, rows)?;
+        serde_json::to_writer_pretty(&mut *out, value)?;
     } else {
-        serde_json::to_writer(&mut *out, rows)?;
+        serde_json::to_writer(&mut *out, value)?;
     }
     out.write_all(b"\n")
 }
@@ -52,17 +57,12 @@ pub fn change(out: &mut impl Write, change: &Change) -> io::Result<()> {
         Change::Added(name) => ("add", name),
         Change::Deleted(name) => ("delete", name),
     };
-    one_line(out, &Event { event, name: Name::of(name) })
+    one(out, false, &Event { event, name: Name::of(name) })
 }
 
 /// Writes one line.
 pub fn run(out: &mut impl Write, name: &NsName) -> io::Result<()> {
-    one_line(out, &Running { netns: name.as_os_str().to_string_lossy().into_owned(), netns_bytes: bytes(name) })
-}
-
-fn one_line(out: &mut impl Write, row: &impl Serialize) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, row)?;
-    out.write_all(b"\n")
+    one(out, false, &Running { netns: name.as_os_str().to_string_lossy().into_owned(), netns_bytes: bytes(name) })
 }
 
 /// The bytes of a name in hex, where text cannot hold them.
@@ -74,14 +74,14 @@ fn bytes(name: &NsName) -> Option<String> {
 }
 
 #[derive(Serialize)]
-struct Name {
+pub struct Name {
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name_bytes: Option<String>,
 }
 
 impl Name {
-    fn of(name: &NsName) -> Self {
+    pub fn of(name: &NsName) -> Self {
         Self { name: name.as_os_str().to_string_lossy().into_owned(), name_bytes: bytes(name) }
     }
 }
@@ -180,7 +180,7 @@ impl Deleted {
 }
 
 #[derive(Serialize)]
-struct HeldBy {
+pub struct HeldBy {
     pid: u32,
     command: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -189,13 +189,23 @@ struct HeldBy {
     fd: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     mount: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    socket: Option<u32>,
 }
 
 impl HeldBy {
-    fn of(holder: &Holder) -> Self {
-        let bare = Self { pid: holder.pid, command: holder.command.clone(), thread: None, fd: None, mount: None };
+    pub fn of(holder: &Holder) -> Self {
+        let bare = Self {
+            pid: holder.pid,
+            command: holder.command.clone(),
+            thread: None,
+            fd: None,
+            mount: None,
+            socket: None,
+        };
         match &holder.hold {
             Hold::Thread(tid) => Self { thread: Some(*tid), ..bare },
+            Hold::Socket(fd) => Self { socket: Some(*fd), ..bare },
             Hold::File(fd) => Self { fd: Some(*fd), ..bare },
             Hold::Mount(path) => Self { mount: Some(path.to_string_lossy().into_owned()), ..bare },
             _ => bare,

@@ -1,20 +1,25 @@
 //! Answers into bytes. Pure: nothing here asks the kernel or knows which stream it writes to.
 
+mod draw;
 mod ip;
 mod json;
+mod map;
+mod portrait;
 pub mod sheet;
 mod text;
 
 use std::{
     collections::BTreeMap,
     io::{self, Write},
+    path::{Path, PathBuf},
 };
 
 use nsnet::{
     Addr, Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
-    inspect::Peer,
+    inspect::{Map, Peer},
+    name::escaped,
     netlink::{neigh::Neigh, veth::VethMade},
-    netns::{Change, NsidPeer, Outcome, Resident, State},
+    netns::{Change, Holder, NsidPeer, Outcome, Resident, State},
 };
 
 use crate::commands::Failure;
@@ -47,6 +52,15 @@ pub enum Answer {
     Neighs(NeighRows),
     Routes(RouteRows),
     Rules(Vec<Rule>),
+    Portrait(Box<Portrait>),
+    /// Nothing is printed: the exit code says it all.
+    Verdict(u8),
+    Map {
+        map: Map,
+        form: MapForm,
+    },
+    /// Without an end.
+    Maps(Box<dyn Iterator<Item = Result<Map, Error>>>),
     /// Without an end.
     Changes(Box<dyn Iterator<Item = Result<Change, Error>>>),
     /// A command in many namespaces; what it prints is its own.
@@ -115,6 +129,38 @@ pub struct RouteRows {
     pub hide: RoutesHide,
 }
 
+/// All about one namespace.
+pub struct Portrait {
+    /// What it is connected to.
+    pub map: Map,
+    /// Its position there.
+    pub at: usize,
+    /// Its id in the namespace that it is seen from.
+    pub nsid: Option<u32>,
+    /// `None` where it may not be looked into.
+    pub routing: Option<Routing>,
+    /// Sockets of it that processes elsewhere hold.
+    pub sockets: Vec<Holder>,
+    /// The users of the processes that hold it.
+    pub users: BTreeMap<u32, String>,
+}
+
+/// Where packets go, except by what the kernel gives every namespace.
+pub struct Routing {
+    pub routes: RouteRows,
+    pub rules: Vec<Rule>,
+}
+
+/// How a map is drawn where JSON is not asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MapForm {
+    Tree,
+    Dot,
+    Mermaid,
+    /// Into this file instead of stdout.
+    Svg(Option<PathBuf>),
+}
+
 /// What was said of all routes, and need not be shown of each.
 #[derive(Debug, Clone, Copy, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a field")]
@@ -171,6 +217,10 @@ impl Style {
         self.colored("32", text)
     }
 
+    pub fn bold(self, text: &str) -> String {
+        self.colored("1", text)
+    }
+
     fn colored(self, code: &str, text: &str) -> String {
         if self.color { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
     }
@@ -183,8 +233,10 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
     match answer {
         Answer::Nothing if format.json => out.write_all(b"[]\n")?,
         Answer::Nothing => {}
+        Answer::Verdict(verdict) => return Ok(verdict),
         Answer::Text(text) => out.write_all(text.as_bytes())?,
         Answer::Changes(changes) => return write_changes(out, format, style, changes),
+        Answer::Maps(maps) => return write_maps(out, format, style, maps),
         Answer::Runs(runs) => return write_runs(out, format, style, runs),
         answer => {
             code = u8::from(matches!(answer, Answer::Removed { failed: true, .. }));
@@ -199,13 +251,18 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                     let fill = |sheet: &mut _, route: &_| ip::route::fill(sheet, route, rows);
                     sheet::write(&mut bytes, format, view, &rows.routes, fill)?;
                 }
+                Answer::Map { map, form } => map::write(&mut bytes, format, style, map, form)?,
+                Answer::Portrait(portrait) => portrait::write(&mut bytes, format, view, portrait)?,
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 Answer::Links(rows) => sheet::write(&mut bytes, format, view, rows, ip::link::fill)?,
                 Answer::Addrs(rows) => sheet::write(&mut bytes, format, view, rows, ip::addr::fill)?,
                 answer if format.json => json::write(&mut bytes, format.pretty, answer)?,
                 answer => text::write(&mut bytes, style, answer)?,
             }
-            out.write_all(&bytes)?;
+            match answer {
+                Answer::Map { form: MapForm::Svg(Some(file)), .. } if !format.json => write_file(&file, &bytes)?,
+                _ => out.write_all(&bytes)?,
+            }
         }
     }
     out.flush()?;
@@ -228,6 +285,33 @@ fn write_changes(
         }
         out.write_all(&line)?;
         // Whoever waits for a name waits for this line.
+        out.flush()?;
+    }
+    Ok(0)
+}
+
+fn write_file(file: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let failed = |e| Failure::Failed(format!("cannot write '{}': {e}", escaped(file.as_os_str().as_encoded_bytes())));
+    std::fs::write(file, bytes).map_err(failed)
+}
+
+/// One map after the other: in the place of the last on a terminal, below it elsewhere.
+fn write_maps(
+    out: &mut impl Write,
+    format: Format,
+    style: Style,
+    maps: impl Iterator<Item = Result<Map, Error>>,
+) -> Result<u8, Failure> {
+    const CLEAR: &[u8] = b"\x1b[H\x1b[2J\x1b[3J";
+    for (at, map) in maps.enumerate() {
+        let mut bytes = Vec::new();
+        if !format.json && style.escape {
+            bytes.extend_from_slice(CLEAR);
+        } else if !format.json && at > 0 {
+            bytes.push(b'\n');
+        }
+        map::write(&mut bytes, format, style, &map?, &MapForm::Tree)?;
+        out.write_all(&bytes)?;
         out.flush()?;
     }
     Ok(0)

@@ -114,6 +114,31 @@ impl<'a> Sheet<'a> {
     }
 }
 
+/// Each object as JSON.
+pub fn values<'a, T>(view: View<'a>, objects: &[T], fill: impl Fn(&mut Sheet<'a>, &T)) -> Vec<Value> {
+    sheets(view, objects, fill).map(|sheet| Value::Object(sheet.object)).collect()
+}
+
+/// The text of each object that has any.
+pub fn texts<'a, T>(view: View<'a>, objects: &[T], fill: impl Fn(&mut Sheet<'a>, &T)) -> Vec<String> {
+    sheets(view, objects, fill).map(|sheet| sheet.text).filter(|text| !text.is_empty()).collect()
+}
+
+fn sheets<'a, 'o, T>(
+    view: View<'a>,
+    objects: &'o [T],
+    fill: impl Fn(&mut Sheet<'a>, &T) + 'o,
+) -> impl Iterator<Item = Sheet<'a>> + 'o
+where
+    'a: 'o,
+{
+    objects.iter().map(move |object| {
+        let mut sheet = Sheet::new(view);
+        fill(&mut sheet, object);
+        sheet
+    })
+}
+
 /// Writes all objects: a document of JSON, or the text of one after the other that has any.
 pub fn write<'a, T>(
     out: &mut impl Write,
@@ -122,15 +147,8 @@ pub fn write<'a, T>(
     objects: &[T],
     fill: impl Fn(&mut Sheet<'a>, &T),
 ) -> io::Result<()> {
-    let sheets = objects.iter().map(|object| {
-        let mut sheet = Sheet::new(view);
-        fill(&mut sheet, object);
-        sheet
-    });
     if format.json {
-        let objects: Vec<Value> = sheets.map(|sheet| Value::Object(sheet.object)).collect();
-        return super::json::document(out, format.pretty, &objects);
+        return super::json::document(out, format.pretty, &values(view, objects, fill));
     }
-    let mut shown = sheets.into_iter().filter(|sheet| !sheet.text.is_empty());
-    shown.try_for_each(|sheet| writeln!(out, "{}", sheet.text))
+    texts(view, objects, fill).iter().try_for_each(|text| writeln!(out, "{text}"))
 }

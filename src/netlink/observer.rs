@@ -1,0 +1,148 @@
+//! A namespace of its own to look into others from, by one socket and without entering them.
+//!
+//! The kernel tells where the other end of a link lives as an id in the namespace of whoever asks,
+//! and gives one to a namespace that has none there. Asked from a namespace that nobody else sees,
+//! ids are the same whichever link tells them, also those of namespaces that nobody is known to hold,
+//! and nothing changes in the namespaces that are looked into.
+
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd},
+};
+
+use netlink_packet_core::DefaultNla;
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    address::{AddressAttribute, AddressMessage},
+    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+};
+use rtnetlink::MulticastGroup;
+use rustix::io::Errno;
+
+use super::{
+    addr::{self, Addr},
+    link::{self, Link},
+    nsid::Ids,
+    raw::{Refusal, Socket},
+};
+use crate::{
+    error::{Error, Result},
+    netns::Netns,
+};
+
+/// `IFA_TARGET_NETNSID` of `linux/if_addr.h`, Linux 4.20.
+const IFA_TARGET_NETNSID: u16 = 10;
+
+/// The place to look from.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    place: Netns,
+    socket: Socket,
+}
+
+impl Observer {
+    /// Makes the namespace. It goes when this is dropped.
+    pub(crate) fn new() -> Result<Self> {
+        let place = Netns::unnamed()?;
+        let socket = open(&place, Socket::open)?;
+        Ok(Self { place, socket })
+    }
+
+    /// Gives ids to namespaces, in their order; `None` to one that is refused.
+    pub(crate) fn meet(&mut self, namespaces: &[&Netns]) -> Result<Vec<Option<u32>>> {
+        let failed = |e: Refusal| e.into_error("give ids to", "namespaces");
+        let known = self.socket.nsids_of(namespaces).map_err(|e| failed(e.into()))?;
+        let strangers = namespaces.iter().zip(&known).filter(|(_, id)| matches!(id, Ok(None)));
+        for met in self.socket.assign_nsids(strangers.map(|(ns, _)| ns)) {
+            // Each is asked for below.
+            drop(met);
+        }
+        let ids = self.socket.nsids_of(namespaces).map_err(|e| failed(e.into()))?;
+        Ok(ids.into_iter().map(|id| id.ok().flatten()).collect())
+    }
+
+    /// All links and addresses of the namespace of this id. Where one has its other end elsewhere, `lower_nsid` is
+    /// the id here.
+    pub(crate) fn links_and_addrs(&mut self, id: u32) -> std::result::Result<(Vec<Link>, Vec<Addr>), Refusal> {
+        Ok((self.links(id)?, self.addrs(id)?))
+    }
+
+    fn links(&mut self, id: u32) -> std::result::Result<Vec<Link>, Refusal> {
+        let mut question = LinkMessage::default();
+        question.attributes.push(LinkAttribute::IfNetnsId(kernel_id(id)?));
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        Ok(link::links_of(&self.socket.dump(&RouteNetlinkMessage::GetLink(question))?))
+    }
+
+    fn addrs(&mut self, id: u32) -> std::result::Result<Vec<Addr>, Refusal> {
+        let mut question = AddressMessage::default();
+        let target = DefaultNla::new(IFA_TARGET_NETNSID, kernel_id(id)?.to_ne_bytes().to_vec());
+        question.attributes.push(AddressAttribute::Other(target));
+        Ok(addr::addrs_of(&self.socket.dump(&RouteNetlinkMessage::GetAddress(question))?))
+    }
+
+    /// Hears what changes in all namespaces that have an id here.
+    pub(crate) fn listen(&self) -> Result<Listener> {
+        let groups =
+            [MulticastGroup::Link, MulticastGroup::Ipv4Ifaddr, MulticastGroup::Ipv6Ifaddr, MulticastGroup::Nsid];
+        let listen = || {
+            let socket = Socket::listening(&groups)?;
+            socket.hear_all_namespaces()?;
+            Ok(socket)
+        };
+        Ok(Listener { socket: open(&self.place, listen)? })
+    }
+}
+
+/// What changes in the namespaces that an [`Observer`] knows.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: Socket,
+}
+
+impl Listener {
+    /// Reads what was heard, without waiting; returns whether any of it is a change of links, addresses,
+    /// or of who is there.
+    pub(crate) fn heard_a_change(&mut self) -> Result<bool> {
+        let mut changed = false;
+        loop {
+            match self.socket.replies_at_once() {
+                Ok(None) => return Ok(changed),
+                // A namespace that is met for the first time changes nothing.
+                Ok(Some(objects)) => changed |= objects.iter().any(|object| !is_meeting(object)),
+                // Some was missed, and it goes on being missed until all is read.
+                Err(e) if Errno::from_io_error(&e) == Some(Errno::NOBUFS) => changed = true,
+                Err(e) => return Err(Error::os("listen to", "all namespaces", e)),
+            }
+        }
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// All links and addresses of the current namespace, which takes no privilege. Where a link has its
+/// other end elsewhere, `lower_nsid` is the id in this namespace.
+pub(crate) fn own_links(here: &Netns) -> Result<(Vec<Link>, Vec<Addr>)> {
+    let mut socket = open(here, Socket::open)?;
+    let mut ask = |question| socket.dump(&question).map_err(|e| e.into_error("list links in", here));
+    let mut all = LinkMessage::default();
+    all.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let links = link::links_of(&ask(RouteNetlinkMessage::GetLink(all))?);
+    Ok((links, addr::addrs_of(&ask(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?)))
+}
+
+fn is_meeting(object: &RouteNetlinkMessage) -> bool {
+    matches!(object, RouteNetlinkMessage::NewNsId(_)) && Ids::of_object(object).is_some()
+}
+
+fn open<T: Send>(place: &Netns, open: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
+    place.inside(open)?.map_err(|e| Error::os("open a netlink socket in", place, e))
+}
+
+fn kernel_id(id: u32) -> std::result::Result<i32, Refusal> {
+    i32::try_from(id).map_err(|_| io::Error::from(Errno::INVAL).into())
+}
