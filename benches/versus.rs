@@ -38,6 +38,7 @@ fn main() {
     for row in rows()
         .into_iter()
         .chain(batches())
+        .chain([map()])
         .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
         // The slow ones need fewer rounds to be as sure.
@@ -103,6 +104,17 @@ fn batches() -> Vec<Row> {
         batch("2,000 routes in a batch", 0.9, routes),
         batch("2,000 routes in a batch, -force", 0.7, routes),
     ]
+}
+
+/// 100 namespaces in a ring, two pairs from each to the next: all of it, and all links one by one.
+fn map() -> Row {
+    let wired = "nsnet add $(seq -f n%g 100); for n in $(seq 100); do for end in a b; do
+                 echo link add name $end netns n$n type veth peer name $end-peer netns n$((n % 100 + 1)); done; done |
+                 ip -batch - ";
+    let each: Vec<String> = (1..=100).map(|n| format!("ip -n n{n} -j link")).collect();
+    let each: Vec<&str> = each.iter().map(String::as_str).collect();
+    let variants = vec![variant("nsnet map", &["nsnet -q -j map"]), variant("100 times ip -j link", &each)];
+    row("a map of 100 namespaces and 200 links", wired, "nsnet -q --all del", &[0.2], variants)
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]

@@ -72,7 +72,7 @@ fn done_is_0_failed_is_1_and_misused_is_2() {
         "attach red",
         "attach red 0",
         "help frob",
-        "show red",
+        "show red blue",
         "rename a",
         "-n",
         "-n a/b list",
