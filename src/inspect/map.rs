@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustix::io::Errno;
+
 use crate::{
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     name::NsName,
     netlink::{
         addr::Addr,
@@ -85,6 +87,8 @@ pub struct Mapper {
     changes: Listener,
 }
 
+const MORE_RIGHTS: &str = "it takes more rights to look into it";
+
 /// Namespaces are held open while they are given ids, so many at a time.
 const PART: usize = 64;
 
@@ -115,7 +119,7 @@ impl Mapper {
                 reading.wanted.push((id, namespace));
             }
         }
-        reading.read(&mut self.observer);
+        reading.read(&mut self.observer)?;
         Ok(Map { unreadable, ..reading.into_map() })
     }
 
@@ -192,7 +196,7 @@ impl Map {
             if namespace.current {
                 namespace.links = with_addrs(observer::own_links(&here)?);
             } else {
-                namespace.unread = Some("it takes more rights to look into it".into());
+                namespace.unread = Some(MORE_RIGHTS.into());
             }
             reading.wanted.push((nsid.or_else(|| own_ids.next()).unwrap_or(u32::MAX), namespace));
         }
@@ -254,20 +258,34 @@ struct Reading {
 
 impl Reading {
     /// Reads the links of all, and of those that links lead to.
-    fn read(&mut self, observer: &mut Observer) {
+    ///
+    /// # Errors
+    ///
+    /// `Denied` where not even the current one may be read so.
+    fn read(&mut self, observer: &mut Observer) -> Result<()> {
         let mut known: BTreeSet<u32> = self.wanted.iter().map(|(id, _)| *id).collect();
         let mut at = 0;
         while let Some((id, namespace)) = self.wanted.get_mut(at) {
             match observer.links_and_addrs(*id) {
                 Ok(read) => namespace.links = with_addrs(read),
-                Err(refusal) if matches!(refusal.errno(), Some(rustix::io::Errno::INVAL)) => {
+                Err(refusal) if matches!(refusal.errno(), Some(Errno::INVAL)) => {
                     // It vanished; so did the links that led to it.
                     self.wanted.remove(at);
                     continue;
                 }
+                Err(refusal) if matches!(refusal.errno(), Some(Errno::ACCESS | Errno::PERM)) => {
+                    if namespace.current {
+                        return Err(Error::of_kind(
+                            ErrorKind::Denied,
+                            "look into",
+                            "the current namespace",
+                            MORE_RIGHTS,
+                        ));
+                    }
+                    namespace.unread = Some(MORE_RIGHTS.into());
+                }
                 Err(refusal) => {
-                    let error: Error = refusal.into_error("look into", "the namespace");
-                    namespace.unread = Some(error.to_string());
+                    namespace.unread = Some(refusal.into_error("look into", "the namespace").to_string());
                 }
             }
             let far = namespace.links.iter().filter_map(|(link, _)| far_id(link));
@@ -275,6 +293,7 @@ impl Reading {
             self.wanted.extend(strangers.into_iter().map(|id| (id, Namespace::default())));
             at += 1;
         }
+        Ok(())
     }
 
     /// Links may lead to what was not found.

@@ -43,7 +43,7 @@ pub(crate) struct Observer {
 impl Observer {
     /// Makes the namespace. It goes when this is dropped.
     pub(crate) fn new() -> Result<Self> {
-        let place = Netns::unnamed()?;
+        let place = Netns::unnamed_for("looking at the others")?;
         let socket = open(&place, Socket::open)?;
         Ok(Self { place, socket })
     }

@@ -121,7 +121,12 @@ impl Netns {
     ///
     /// `Denied` without `CAP_SYS_ADMIN`; `Os` (`ENOSPC`) when `user.max_net_namespaces` is reached.
     pub fn unnamed() -> Result<Self> {
-        on_a_thread_that_ends(|| Self::make_here("a namespace", true))?
+        Self::unnamed_for("a namespace")
+    }
+
+    /// The same, called by what it is for.
+    pub(crate) fn unnamed_for(purpose: &'static str) -> Result<Self> {
+        on_a_thread_that_ends(|| Self::make_here(purpose, true))?
     }
 
     /// Moves the calling thread, which must be about to end, into a new namespace and opens that.

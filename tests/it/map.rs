@@ -4,7 +4,7 @@ use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
 use serde_json::Value;
 
-use super::support::{Background, World, json};
+use super::support::{Background, World, json, socket_in};
 
 /// A star on a bridge, a macvlan whose parent is elsewhere, and a namespace that only a process holds.
 /// `red` and `blue` have links of the same indices.
@@ -126,6 +126,30 @@ fn open_files_and_mounts_lead_to_a_namespace_too() {
     };
     assert!(holds(&|holder| holder["fd"] == 9), "{map:#}");
     assert!(holds(&|holder| holder["mount"] == "/run/elsewhere/m"), "{map:#}");
+}
+
+#[test]
+fn a_namespace_that_only_a_socket_holds_is_seen_by_the_links_that_lead_there() {
+    let world = World::new();
+    world.sh("ip netns add gone; ip link add near type veth peer name far netns gone; ip -n gone addr add 10.0.0.1/24 dev far");
+    let _socket = socket_in(&world, "gone");
+    world.sh("ip netns del gone");
+    let map = map(&world, ".");
+    let hidden = map["namespaces"].as_array().unwrap().iter().find(|ns| ns["inode"].is_null()).unwrap();
+    assert_eq!(hidden["reference"], Value::Null);
+    let far = hidden["links"].as_array().unwrap().iter().find(|link| link["ifname"] == "far").unwrap();
+    assert_eq!(far["addrs"], serde_json::json!(["10.0.0.1/24"]));
+    assert_eq!(wires(&map), ["pair .:near ?:far"]);
+    assert!(world.sh("$NSNET -q map .").contains("near down ╌╌ unknown-1:far"));
+}
+
+#[test]
+fn of_an_own_user_namespace_without_a_network_the_current_one_is_seen() {
+    let world = World::new();
+    world.sh("ip netns add red; ip link add e type veth peer name f netns red");
+    let ran = world.shell("exec unshare --user --map-root-user $NSNET -j map . red");
+    assert!(ran.status.success() && ran.err.contains("only a part is seen"), "{ran}");
+    assert_eq!(wires(&json(&ran.out)), ["pair .:e red:?"]);
 }
 
 #[test]

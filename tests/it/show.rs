@@ -1,11 +1,8 @@
 //! show: all about one namespace, wired by ip.
 
-use std::{fs::File, net::UdpSocket, os::fd::AsFd, thread};
-
-use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use serde_json::Value;
 
-use super::support::{World, json};
+use super::support::{World, json, socket_in};
 
 const WIRED: &str = "
     ip netns add red; ip netns add blue
@@ -81,13 +78,7 @@ fn processes_files_mounts_and_sockets_that_hold_it_are_named() {
     world.sh("ip netns add red; touch /run/mounted; mount --bind /run/netns/red /run/mounted");
     let inside = world.start("exec nsenter --net=/run/netns/red sh -c 'echo; exec cat'");
     let file = world.start("exec 8</run/netns/red; echo; exec cat");
-    let path = format!("/proc/{}/root/run/netns/red", world.pid());
-    let bind = || {
-        move_into_link_name_space(File::open(&path).unwrap().as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
-        UdpSocket::bind("0.0.0.0:0").unwrap()
-    };
-    // Only this thread goes there, and it ends: the socket stays.
-    let _socket = thread::scope(|scope| scope.spawn(bind).join().unwrap());
+    let _socket = socket_in(&world, "red");
     let shown = json(&world.sh("$NSNET -j show red"));
     let holds = |wanted: &dyn Fn(&Value) -> bool| shown["held_by"].as_array().unwrap().iter().any(wanted);
     assert!(holds(&|by| by["pid"] == inside.pid() && by["command"] == "cat"), "{shown:#}");

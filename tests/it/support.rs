@@ -4,11 +4,19 @@ use std::{
     collections::HashMap,
     ffi::OsStr,
     fmt::Write as _,
+    fs::File,
     io::{BufRead, BufReader, Read, Write},
-    os::unix::process::{CommandExt, ExitStatusExt},
+    net::UdpSocket,
+    os::{
+        fd::AsFd,
+        unix::process::{CommandExt, ExitStatusExt},
+    },
     path::PathBuf,
     process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio},
+    thread,
 };
+
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 /// A mount namespace with its own `/run`, and a network namespace with `lo` up.
 ///
@@ -283,6 +291,17 @@ impl Background {
     pub fn wait(&mut self) -> ExitStatus {
         self.child.wait().unwrap()
     }
+}
+
+/// A socket of this process in a named namespace of a world.
+pub fn socket_in(world: &World, name: &str) -> UdpSocket {
+    let path = format!("/proc/{}/root/run/netns/{name}", world.pid());
+    let bind = || {
+        move_into_link_name_space(File::open(&path).unwrap().as_fd(), Some(LinkNameSpaceType::Network)).unwrap();
+        UdpSocket::bind("0.0.0.0:0").unwrap()
+    };
+    // Only this thread goes there, and it ends: the socket stays.
+    thread::scope(|scope| scope.spawn(bind).join().unwrap())
 }
 
 /// They must be the same; says where they are not.
