@@ -57,13 +57,19 @@ impl Watch {
     /// `Denied` if the directory is missing and may not be made, or may not be read.
     pub fn start() -> Result<Self> {
         make_run_dir()?;
+        let living_before = names_that(|found| matches!(found, Found::Alive { .. }))?;
         let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
         let names = inotify::init(CreateFlags::CLOEXEC).map_err(failed)?;
         let changes =
             WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
         inotify::add_watch(&names, RUN_DIR, changes).map_err(failed)?;
         let mounts = File::open("/proc/thread-self/mountinfo").map_err(|e| Error::os("watch", "mounts", e))?;
-        Ok(Self { names, mounts, unannounced: not_alive()?, ready: VecDeque::new() })
+        // Those that are dead or foreign now. One may be just in the making: its file is there, its mount
+        // is to come. The others do not count as deleted when they go; but one that lived a moment ago
+        // is just being deleted, and does.
+        let mut unannounced = names_that(|found| !matches!(found, Found::Alive { .. }))?;
+        unannounced.retain(|name| !living_before.contains(name));
+        Ok(Self { names, mounts, unannounced, ready: VecDeque::new() })
     }
 
     /// Waits for the next change.
@@ -165,12 +171,11 @@ impl Watch {
     }
 }
 
-/// The names that are dead or foreign now. One may be just in the making: its file is there, its
-/// mount is to come. The others do not count as deleted when they go.
-fn not_alive() -> Result<BTreeSet<NsName>> {
+/// The names behind which something of this sort is found.
+fn names_that(fit: impl Fn(&Found) -> bool) -> Result<BTreeSet<NsName>> {
     let mut names = BTreeSet::new();
     for name in list()? {
-        if !matches!(look(&name)?, Found::Alive { .. }) {
+        if fit(&look(&name)?) {
             names.insert(name);
         }
     }

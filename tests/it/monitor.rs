@@ -72,6 +72,21 @@ fn a_rename_is_a_deletion_and_an_addition() {
 }
 
 #[test]
+fn a_name_that_dies_while_the_watch_begins_is_announced() {
+    let world = World::new();
+    world.sh("$NSNET add a");
+    // It looks at the names only after a while.
+    let slow = "-e inject=inotify_add_watch:delay_exit=500000";
+    let mut monitor = world.start(&format!(
+        "exec strace -D -qq -o /dev/stdout -e signal=none -e trace=inotify_add_watch {slow} $NSNET monitor"
+    ));
+    world.sh("umount /run/netns/a");
+    assert_eq!(lines(&world, &mut monitor), [""; 0]);
+    world.sh("rm /run/netns/a");
+    assert_eq!(lines(&world, &mut monitor), ["delete a\n"]);
+}
+
+#[test]
 fn what_is_no_namespace_neither_comes_nor_goes() {
     let world = World::new();
     let clutter = |when: &str| format!("touch {when}-dead; echo x >{when}-text; mkdir {when}-dir; mkfifo {when}-fifo");
