@@ -1,7 +1,7 @@
 //! Names that come and go.
 
 use std::{
-    collections::{BTreeSet, VecDeque},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     fs::File,
     mem::MaybeUninit,
     os::{
@@ -57,19 +57,15 @@ impl Watch {
     /// `Denied` if the directory is missing and may not be made, or may not be read.
     pub fn start() -> Result<Self> {
         make_run_dir()?;
-        let living_before = names_that(|found| matches!(found, Found::Alive { .. }))?;
+        let before = alive_or_not()?;
         let failed = |e: Errno| Error::os("watch", format!("'{RUN_DIR}'"), e);
         let names = inotify::init(CreateFlags::CLOEXEC).map_err(failed)?;
         let changes =
             WatchFlags::CREATE | WatchFlags::DELETE | WatchFlags::MOVE | WatchFlags::MOVE_SELF | WatchFlags::ONLYDIR;
         inotify::add_watch(&names, RUN_DIR, changes).map_err(failed)?;
         let mounts = File::open("/proc/thread-self/mountinfo").map_err(|e| Error::os("watch", "mounts", e))?;
-        // Those that are dead or foreign now. One may be just in the making: its file is there, its mount
-        // is to come. The others do not count as deleted when they go; but one that lived a moment ago
-        // is just being deleted, and does.
-        let mut unannounced = names_that(|found| !matches!(found, Found::Alive { .. }))?;
-        unannounced.retain(|name| !living_before.contains(name));
-        Ok(Self { names, mounts, unannounced, ready: VecDeque::new() })
+        let (unannounced, ready) = between(&before, alive_or_not()?);
+        Ok(Self { names, mounts, unannounced, ready })
     }
 
     /// Waits for the next change.
@@ -171,13 +167,25 @@ impl Watch {
     }
 }
 
-/// The names behind which something of this sort is found.
-fn names_that(fit: impl Fn(&Found) -> bool) -> Result<BTreeSet<NsName>> {
-    let mut names = BTreeSet::new();
-    for name in list()? {
-        if fit(&look(&name)?) {
-            names.insert(name);
+/// What changed between two looks at the names, one before the watch began and one after, and is not
+/// heard: a mount over a file that was there makes no event of the file.
+fn between(before: &BTreeMap<NsName, bool>, after: BTreeMap<NsName, bool>) -> (BTreeSet<NsName>, VecDeque<Change>) {
+    let (mut unannounced, mut ready) = (BTreeSet::new(), VecDeque::new());
+    for (name, alive) in after {
+        match (before.get(&name), alive) {
+            (Some(false), true) => ready.push_back(Change::Added(name)),
+            // What is just being deleted counts as such; what is new is heard of.
+            (Some(true), false) | (_, true) => {}
+            // One may be just in the making: its file is there, its mount is to come. The others, dead or
+            // foreign, do not count as deleted when they go.
+            (_, false) => drop(unannounced.insert(name)),
         }
     }
-    Ok(names)
+    (unannounced, ready)
+}
+
+/// All names, and whether a namespace stands behind each.
+fn alive_or_not() -> Result<BTreeMap<NsName, bool>> {
+    let look = |name: NsName| look(&name).map(|found| (name, matches!(found, Found::Alive { .. })));
+    list()?.into_iter().map(look).collect()
 }

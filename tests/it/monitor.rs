@@ -72,16 +72,16 @@ fn a_rename_is_a_deletion_and_an_addition() {
 }
 
 #[test]
-fn a_name_that_dies_while_the_watch_begins_is_announced() {
+fn names_that_die_and_come_to_life_while_the_watch_begins_are_announced() {
     let world = World::new();
-    world.sh("$NSNET add a");
+    world.sh("$NSNET add a b; touch /run/netns/dead");
     // It looks at the names only after a while.
     let slow = "-e inject=inotify_add_watch:delay_exit=500000";
     let mut monitor = world.start(&format!(
         "exec strace -D -qq -o /dev/stdout -e signal=none -e trace=inotify_add_watch {slow} $NSNET monitor"
     ));
-    world.sh("umount /run/netns/a");
-    assert_eq!(lines(&world, &mut monitor), [""; 0]);
+    world.sh("umount /run/netns/a; mount --bind /run/netns/b /run/netns/dead; ip netns add new");
+    assert_eq!(lines(&world, &mut monitor), ["add dead\n", "add new\n"]);
     world.sh("rm /run/netns/a");
     assert_eq!(lines(&world, &mut monitor), ["delete a\n"]);
 }
