@@ -39,6 +39,7 @@ fn main() {
         .into_iter()
         .chain(batches())
         .chain([map()])
+        .chain(kinds())
         .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
         // The slow ones need fewer rounds to be as sure.
@@ -115,6 +116,17 @@ fn map() -> Row {
     let each: Vec<&str> = each.iter().map(String::as_str).collect();
     let variants = vec![variant("nsnet map", &["nsnet -q -j map"]), variant("100 times ip -j link", &each)];
     row("a map of 100 namespaces and 200 links", wired, "nsnet -q --all del", &[0.2], variants)
+}
+
+/// Namespaces of every kind.
+fn kinds() -> Vec<Row> {
+    let own = std::process::id();
+    let of_own = [format!("nsnet ns compare {own} {own}"), format!("lsns -p {own}")];
+    let [compare, lsns] = of_own.each_ref().map(String::as_str);
+    vec![
+        row("ns list", "", "", &[0.5], vec![variant("nsnet ns list", &["nsnet ns list"]), variant("lsns", &["lsns"])]),
+        row("ns compare", "", "", &[0.1], vec![variant("nsnet ns compare", &[compare]), variant("lsns -p", &[lsns])]),
+    ]
 }
 
 #[expect(clippy::too_many_lines, reason = "a table")]

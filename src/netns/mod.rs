@@ -5,7 +5,7 @@ mod entry;
 mod holders;
 mod named;
 mod nsid;
-mod procs;
+pub(crate) mod procs;
 pub(crate) mod rundir;
 mod watch;
 
@@ -32,7 +32,7 @@ pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
 pub use named::{CreateOptions, attach, create, list, prune, rename};
 pub(crate) use nsid::nsids_of;
 pub use nsid::{Nsid, NsidPeer, nsid_in, nsid_peer, nsid_peers, nsids, set_nsid};
-pub use procs::{Resident, Residents, identify, inhabited, residents, uid_of};
+pub use procs::{Resident, Residents, command_of, identify, inhabited, residents, uid_of};
 pub use watch::{Change, Watch};
 
 use crate::{

@@ -76,6 +76,12 @@ pub fn inhabited() -> Result<BTreeMap<NetnsId, Vec<u32>>> {
     Ok(homes)
 }
 
+/// The name that a process gives itself, at most 15 bytes, not to be trusted; empty where it has ended.
+#[must_use]
+pub fn command_of(pid: u32) -> String {
+    Process { pid }.command()
+}
+
 /// The user that a process acts as; `None` where it has ended.
 #[must_use]
 pub fn uid_of(pid: u32) -> Option<u32> {
@@ -94,31 +100,31 @@ pub fn identify(ns: &Netns) -> Result<Vec<NsName>> {
 }
 
 /// All processes, by id.
-pub(super) fn processes() -> io::Result<Vec<Process>> {
+pub(crate) fn processes() -> io::Result<Vec<Process>> {
     let mut processes: Vec<_> = numbers("/proc".into())?.into_iter().map(|pid| Process { pid }).collect();
     processes.sort_unstable_by_key(|process| process.pid);
     Ok(processes)
 }
 
 /// A process that was there when `/proc` was read.
-pub(super) struct Process {
+pub(crate) struct Process {
     pub pid: u32,
 }
 
 impl Process {
     /// A file below `/proc/PID`.
-    pub(super) fn path(&self, file: &str) -> PathBuf {
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
         format!("/proc/{}/{file}", self.pid).into()
     }
 
     /// The name it gives itself; empty where it has ended.
-    pub(super) fn command(&self) -> String {
+    pub(crate) fn command(&self) -> String {
         let name = fs::read(self.path("comm")).unwrap_or_default();
         String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
     }
 
     /// The namespaces among `wanted` that it lives in, as [`homes`](Self::homes).
-    pub(super) fn threads_in(&self, wanted: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
+    pub(crate) fn threads_in(&self, wanted: &BTreeSet<NetnsId>) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
         let mut homes = self.homes()?;
         homes.retain(|(id, _)| wanted.contains(id));
         Ok(homes)
@@ -126,7 +132,7 @@ impl Process {
 
     /// The namespaces that it lives in: with `None` the process itself, which is its first thread, and
     /// with `Some` a thread that went elsewhere, or that outlived the first.
-    pub(super) fn homes(&self) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
+    pub(crate) fn homes(&self) -> io::Result<Vec<(NetnsId, Option<u32>)>> {
         let home = match NetnsId::of_path(self.path("ns/net")) {
             // The first thread has ended.
             Err(e) if e.kind() == io::ErrorKind::NotFound => None,
@@ -143,6 +149,12 @@ impl Process {
         Ok(found)
     }
 
+    /// Below its directory, where its namespaces are told: its own, and those of each other thread.
+    pub(crate) fn tasks(&self) -> Vec<String> {
+        let others = self.other_threads().unwrap_or_default().into_iter().map(|tid| format!("task/{tid}/"));
+        std::iter::once(String::new()).chain(others).collect()
+    }
+
     fn other_threads(&self) -> io::Result<Vec<u32>> {
         let tasks = self.path("task");
         // A directory has a link for itself, its name and each thread: most processes have one.
@@ -154,7 +166,7 @@ impl Process {
 }
 
 /// The files of a directory whose names are numbers.
-pub(super) fn numbers(dir: PathBuf) -> io::Result<Vec<u32>> {
+pub(crate) fn numbers(dir: PathBuf) -> io::Result<Vec<u32>> {
     let entries = fs::read_dir(dir)?.filter_map(io::Result::ok);
     Ok(entries.filter_map(|entry| std::str::from_utf8(entry.file_name().as_bytes()).ok()?.parse().ok()).collect())
 }

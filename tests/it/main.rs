@@ -20,6 +20,7 @@ mod link_set;
 mod map;
 mod monitor;
 mod names;
+mod ns;
 mod processes;
 mod races;
 mod rooms;

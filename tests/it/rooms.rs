@@ -38,7 +38,7 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("sys/", &[]),
     ("netns/", &["error", "name", "netlink", "sys"]),
     ("netlink/", &["error", "name", "addr", "netns", "sys"]),
-    ("inspect/", &["error", "name", "netlink", "netns"]),
+    ("inspect/", &["error", "name", "netlink", "netns", "sys"]),
     ("exec/", &["error", "name", "netns", "sys"]),
 ];
 

@@ -7,7 +7,7 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, TypedValueParser},
 };
-use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, netns::Nsid};
+use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {
     OsStringValueParser::new().try_map(NsName::new)
@@ -176,6 +176,8 @@ pub enum Verb {
     Show(Show),
     /// Show what is connected to what: every namespace that can be found, and the links between them.
     Map(Map),
+    /// Show the namespaces of processes, of every kind; compare them; list all there are.
+    Ns(Ns),
     /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
     Veth(Veth),
     /// Make, change, delete and show links.
@@ -256,6 +258,37 @@ pub struct Map {
     /// Draw the tree again whenever something changes, until interrupted.
     #[arg(long, group = "form")]
     pub watch: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Ns {
+    /// The processes; nsnet's own namespaces without one.
+    #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]
+    pub pids: Vec<u32>,
+    #[command(subcommand)]
+    pub question: Option<NsQuestion>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum NsQuestion {
+    /// Tell which namespaces two processes share: exit 0 if all, 1 if some differ, 2 if it cannot be told.
+    Compare {
+        /// The two processes.
+        #[arg(value_name = "PID", num_args = 2, required = true, value_parser = clap::value_parser!(u32).range(1..))]
+        pids: Vec<u32>,
+    },
+    /// List every namespace that can be found, with the number of processes and one of them.
+    List {
+        /// Only of this kind.
+        #[arg(long = "type", value_name = "KIND", value_parser = ns_kind)]
+        kind: Option<NsKind>,
+    },
+}
+
+fn ns_kind(text: &str) -> Result<NsKind, String> {
+    let kinds = || NsKind::ALL.map(NsKind::as_str).join(", ");
+    NsKind::named(text).ok_or_else(|| format!("the kinds are {}", kinds()))
 }
 
 #[derive(Debug, Args)]

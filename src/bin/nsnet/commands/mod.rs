@@ -8,6 +8,7 @@ mod list;
 mod map;
 mod names;
 mod neigh;
+mod ns;
 mod nsid;
 mod processes;
 mod route;
@@ -141,6 +142,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Pids(args) => processes::pids(&args, &mut context),
         Verb::Show(args) => show::show(&args, &mut context),
         Verb::Map(args) => map::map(&args, &mut context),
+        Verb::Ns(args) => ns::ns(args),
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),
         Verb::Veth(args) => veth::veth(&args, &context),

@@ -4,6 +4,7 @@ mod draw;
 mod ip;
 mod json;
 mod map;
+mod ns;
 mod portrait;
 pub mod sheet;
 mod text;
@@ -16,7 +17,7 @@ use std::{
 
 use nsnet::{
     Addr, Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
-    inspect::{Map, Peer},
+    inspect::{Compared, Known, Listed, Map, Peer},
     name::escaped,
     netlink::{neigh::Neigh, veth::VethMade},
     netns::{Change, Holder, NsidPeer, Outcome, Resident, State},
@@ -52,6 +53,9 @@ pub enum Answer {
     Neighs(NeighRows),
     Routes(RouteRows),
     Rules(Vec<Rule>),
+    ProcessNs(Vec<ProcessNs>),
+    Compared(Vec<Compared>),
+    ListedNs(Vec<ListedNs>),
     Portrait(Box<Portrait>),
     /// Nothing is printed: the exit code says it all.
     Verdict(u8),
@@ -127,6 +131,21 @@ pub struct RouteRows {
     /// The names of links, by index.
     pub links: BTreeMap<u32, String>,
     pub hide: RoutesHide,
+}
+
+/// The namespaces of a process.
+pub struct ProcessNs {
+    pub pid: u32,
+    pub command: String,
+    pub namespaces: Vec<Known>,
+    /// The names of network namespaces, by inode.
+    pub names: BTreeMap<u64, Vec<NsName>>,
+}
+
+/// A namespace of any kind, with its names in `/run/netns`.
+pub struct ListedNs {
+    pub names: Vec<NsName>,
+    pub listed: Listed,
 }
 
 /// All about one namespace.
@@ -252,6 +271,12 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                     sheet::write(&mut bytes, format, view, &rows.routes, fill)?;
                 }
                 Answer::Map { map, form } => map::write(&mut bytes, format, style, map, form)?,
+                Answer::ProcessNs(processes) => ns::processes(&mut bytes, format, style, processes)?,
+                Answer::ListedNs(rows) => ns::listed(&mut bytes, format, style, rows)?,
+                Answer::Compared(kinds) => {
+                    ns::compared(&mut bytes, format, style, kinds)?;
+                    code = ns::code_of(kinds);
+                }
                 Answer::Portrait(portrait) => portrait::write(&mut bytes, format, view, portrait)?,
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 Answer::Links(rows) => sheet::write(&mut bytes, format, view, rows, ip::link::fill)?,
