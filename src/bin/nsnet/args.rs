@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use crate::words::Words;
 use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
-    builder::{OsStringValueParser, TypedValueParser},
+    builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
@@ -281,14 +281,14 @@ pub enum NsQuestion {
     /// List every namespace that can be found, with the number of processes and one of them.
     List {
         /// Only of this kind.
-        #[arg(long = "type", value_name = "KIND", value_parser = ns_kind)]
+        #[arg(long = "type", value_name = "KIND", value_parser = ns_kind())]
         kind: Option<NsKind>,
     },
 }
 
-fn ns_kind(text: &str) -> Result<NsKind, String> {
-    let kinds = || NsKind::ALL.map(NsKind::as_str).join(", ");
-    NsKind::named(text).ok_or_else(|| format!("the kinds are {}", kinds()))
+fn ns_kind() -> impl TypedValueParser<Value = NsKind> {
+    let kinds = PossibleValuesParser::new(NsKind::ALL.map(NsKind::as_str));
+    kinds.try_map(|name| NsKind::named(&name).ok_or("there is no such kind"))
 }
 
 #[derive(Debug, Args)]
