@@ -212,6 +212,7 @@ fn hostile_names_break_no_format() {
     for name in HOSTILE {
         let text = String::from_utf8_lossy(name);
         assert!(names.iter().any(|shown| shown["name"] == *text), "{text}");
+        namespace(&map, &text);
     }
     for options in ["map", "map --dot", "map --mermaid", "map --svg -", "show sw"] {
         let text = world.sh(&format!("$NSNET -q {options}"));
@@ -293,5 +294,7 @@ fn a_picture_goes_to_its_file_or_says_why_not() {
     let failed = world.shell("exec $NSNET -q map --svg /nowhere/map.svg");
     assert_eq!(failed.status.code(), Some(1));
     assert!(failed.err.contains("/nowhere/map.svg") && failed.err.contains("No such file"), "{failed}");
-    assert_eq!(world.shell("exec $NSNET map --dot --mermaid").status.code(), Some(2));
+    for line in ["map --dot --mermaid", "map --watch --svg -", "-n red map", "map a/b"] {
+        assert_eq!(world.shell(&format!("exec $NSNET {line}")).status.code(), Some(2), "{line}");
+    }
 }

@@ -195,6 +195,11 @@ fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
         return refuse("--all", "del and exec");
     }
+    if globals.netns.is_some() && matches!(verb, Verb::Map(_) | Verb::Ns(_)) {
+        let said =
+            "'-n' chooses one namespace, and this verb looks at all; 'nsnet map NS' keeps to what is connected with NS";
+        return Err(Failure::Usage(said.into()));
+    }
     let is_object = verb.is_object();
     let unfit = globals.ip_option.iter().find(|option| !is_object || !HARMLESS.contains(&option.as_str()));
     if let (Some(option), true) = (unfit, is_object || matches!(verb, Verb::Veth(_))) {

@@ -1,6 +1,9 @@
 //! A map as JSON, and as the picture that is drawn of it.
 
-use std::io::{self, Write};
+use std::{
+    ffi::OsString,
+    io::{self, Write},
+};
 
 use nsnet::{
     Addr, Link,
@@ -29,20 +32,31 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, map: &Map, form
     out.write_all(text.as_bytes())
 }
 
+/// What a namespace is called for people.
+pub fn title(map: &Map, at: usize) -> String {
+    let reference = reference(&map.namespaces[at]);
+    reference.map_or_else(|| format!("unknown-{at}"), |reference| draw::plain(reference.as_encoded_bytes()))
+}
+
+/// The same for programs.
+pub fn written(namespace: &Namespace) -> Option<String> {
+    reference(namespace).map(|reference| reference.to_string_lossy().into_owned())
+}
+
 /// What the user may write for a namespace.
-pub fn reference(namespace: &Namespace) -> Option<String> {
-    let name = namespace.names.first().map(|name| draw::plain(name.as_os_str().as_encoded_bytes()));
+fn reference(namespace: &Namespace) -> Option<OsString> {
+    let name = namespace.names.first().map(|name| name.as_os_str().to_owned());
     let of_holder = |holder: &Holder| match &holder.hold {
-        Hold::Process => format!("pid:{}", holder.pid),
-        _ => draw::plain(holder.path().as_os_str().as_encoded_bytes()),
+        Hold::Process => format!("pid:{}", holder.pid).into(),
+        _ => holder.path().into_os_string(),
     };
     let process = || namespace.processes().next().or_else(|| namespace.holders.first());
-    name.or_else(|| namespace.current.then(|| ".".to_owned())).or_else(|| process().map(of_holder))
+    name.or_else(|| namespace.current.then(|| ".".into())).or_else(|| process().map(of_holder))
 }
 
 fn picture(map: &Map) -> Picture {
     let boxes = map.namespaces.iter().enumerate().map(|(at, namespace)| Box {
-        title: reference(namespace).unwrap_or_else(|| format!("unknown-{at}")),
+        title: title(map, at),
         note: note(namespace),
         rows: rows(namespace),
     });
@@ -202,7 +216,7 @@ impl<'a> Document<'a> {
 impl<'a> OneNamespace<'a> {
     pub fn of(namespace: &'a Namespace) -> Self {
         Self {
-            reference: reference(namespace),
+            reference: written(namespace),
             inode: namespace.id.map(|id| id.inode),
             names: namespace.names.iter().map(Name::of).collect(),
             current: namespace.current,

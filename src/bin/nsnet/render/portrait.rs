@@ -41,7 +41,7 @@ impl Portrait {
     }
 
     fn title(&self, at: usize) -> String {
-        map::reference(&self.map.namespaces[at]).unwrap_or_else(|| format!("unknown-{at}"))
+        map::title(&self.map, at)
     }
 
     fn user(&self, pid: u32) -> &str {
@@ -251,7 +251,7 @@ fn far_ends(portrait: &Portrait, at: usize) -> impl Iterator<Item = FarEnd<'_>> 
         let namespace = &portrait.map.namespaces[far.namespace];
         FarEnd {
             ifname: &portrait.namespace().links[at].0.name,
-            namespace: map::reference(namespace),
+            namespace: map::written(namespace),
             namespace_inode: namespace.id.map(|id| id.inode),
             far_ifname: far.link.map(|link| namespace.links[link].0.name.as_str()),
         }
