@@ -301,7 +301,7 @@ fn addresses_are_shown_as_ip_shows_them() {
             let links = ["up", "master", "group", "type", "nomaster"].iter().any(|word| line.contains(word));
             // What is counted goes on where links are up.
             let counting =
-                options.contains("-s") && !["other-name", "d0", "master"].iter().any(|word| line.contains(word));
+                options.contains("-s") && !line.split(' ').any(|word| ["other-name", "d0", "master"].contains(&word));
             let of_kernel = line.contains("nomaster") && options.contains("-4");
             let no_such = (options.contains("-6") && line.contains("to 10"))
                 || (options.contains("-4") && line.contains("to fd"));
