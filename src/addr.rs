@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// An address with the length of its prefix, as an interface carries it: `10.0.0.1/24`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IfAddr(IpNetwork);
 
 impl IfAddr {
@@ -109,7 +109,7 @@ impl Family {
 
 /// A set of addresses: those that begin with the same bits. Bits beyond the length are kept as they
 /// were given, because the kernel refuses them in a route, with its own words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Prefix {
     ip: IpAddr,
     len: u8,

@@ -142,6 +142,7 @@ pub mod exec;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod inspect;
+pub mod lab;
 pub mod name;
 pub mod netlink;
 pub mod netns;
@@ -149,7 +150,7 @@ mod sys;
 
 pub use addr::{Device, End, Family, IfAddr, Mac, Prefix};
 pub use error::{Error, ErrorKind, Result};
-pub use name::{IfName, NsName, NsRef};
+pub use name::{IfName, LabName, NodeName, NsName, NsRef};
 pub use netlink::{
     Netlink,
     addr::Addr,

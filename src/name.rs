@@ -209,6 +209,71 @@ impl fmt::Display for IfName {
     }
 }
 
+/// The name of a lab: letters, digits, `_` and `-`, the first a letter or a digit.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LabName(String);
+
+/// The name of a node of a lab, of the same letters as [`LabName`].
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeName(String);
+
+impl LabName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl NodeName {
+    /// The name as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for LabName {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        lab_word("use lab name", text).map(Self)
+    }
+}
+
+impl FromStr for NodeName {
+    type Err = Error;
+    fn from_str(text: &str) -> Result<Self> {
+        lab_word("use node name", text).map(Self)
+    }
+}
+
+/// In quotes.
+impl fmt::Display for LabName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(OsStr::new(&self.0)))
+    }
+}
+
+/// In quotes.
+impl fmt::Display for NodeName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&quoted(OsStr::new(&self.0)))
+    }
+}
+
+/// Neither holds a dot, so that `LAB.NODE` is never ambiguous. A namespace name has 255 bytes for both.
+fn lab_word(op: &'static str, text: &str) -> Result<String> {
+    let good = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let problem = match text {
+        "" => "it is empty",
+        _ if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) => "it does not begin with a letter or a digit",
+        _ if !text.chars().all(good) => "it holds something else than letters, digits, '_' and '-'",
+        _ if text.len() > 64 => "it is longer than 64 bytes",
+        _ => return Ok(text.to_owned()),
+    };
+    Err(Error::invalid(op, quoted(OsStr::new(text)), problem))
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::ffi::OsStringExt;
@@ -251,6 +316,16 @@ mod tests {
         }
         for bad in ["", ".", "..", "sixteen-bytes-xx", "a b", "a/b", "a:b", "veth%d", "a\tb", "a\0"] {
             assert!(bad.parse::<IfName>().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn labs_and_nodes_are_plain_words() {
+        for good in ["a", "1", "r-1_x", &"n".repeat(64)] {
+            assert!(good.parse::<LabName>().is_ok() && good.parse::<NodeName>().is_ok(), "{good:?}");
+        }
+        for bad in ["", "-a", "_a", "a.b", "a/b", "~sw", ".", "a b", "ä", &"n".repeat(65)] {
+            assert!(bad.parse::<LabName>().is_err() && bad.parse::<NodeName>().is_err(), "{bad:?}");
         }
     }
 
