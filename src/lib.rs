@@ -142,6 +142,7 @@ pub mod exec;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod inspect;
+pub mod isolate;
 pub mod lab;
 pub mod name;
 pub mod netlink;

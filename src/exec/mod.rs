@@ -1,7 +1,7 @@
 //! Becoming a command in a namespace.
 
 mod user;
-mod view;
+pub(crate) mod view;
 pub(crate) mod vrf;
 
 use std::ffi::OsString;

@@ -3,9 +3,13 @@
 
 use std::{
     collections::BTreeSet,
+    ffi::{CStr, CString, OsStr},
     fs::{self, File},
     io,
-    os::fd::OwnedFd,
+    os::{
+        fd::OwnedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
     path::{Path, PathBuf},
 };
 
@@ -35,7 +39,7 @@ pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error
     let _outside =
         File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the current mount namespace", e))?;
     let names = rundir::open_shared_mount();
-    let below_sys = mounts_below_sys()?;
+    let mut sys_view = SysView::prepare()?;
     // The mount namespace that is left may have nobody else in it, as in an exec inside an exec; it
     // would fall apart, and with it the peer group of `names`.
     let _outside = File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the mount namespace", e))?;
@@ -47,7 +51,10 @@ pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error
     if let Some(names) = names {
         keep_names_shared(&names).map_err(|e| Error::os("share", format!("'{RUN_DIR}'"), e))?;
     }
-    show_sys(&below_sys, warn)?;
+    sys_view
+        .show()
+        .map_err(|e| Error::os("mount", "'/sys' of the namespace", e).because("'exec --bare' does without"))?;
+    sys_view.lost().for_each(&mut *warn);
     etc.map_or(Ok(()), |name| bind_etc(name, warn))
 }
 
@@ -78,11 +85,71 @@ fn can_set_group() -> bool {
     nowhere == Err(Errno::NOENT)
 }
 
-/// The outermost mounts below `/sys`: cgroups, bpf, tracing and the like.
-fn mounts_below_sys() -> Result<BTreeSet<PathBuf>> {
-    let failed = |e| Error::os("read", "'/proc/thread-self/mountinfo'", e);
-    let mounts = mountinfo::of_this_thread_below(SYS).map_err(failed)?;
-    let mut points: Vec<_> = mounts.into_iter().map(|mount| mount.point).collect();
+/// The `/sys` of a network namespace, made ready outside of it.
+pub(crate) struct SysView {
+    target: CString,
+    flags: MountFlags,
+    below: Vec<Kept>,
+}
+
+/// A mount below `/sys` that is there in the new one too: cgroups, bpf, tracing and the like.
+struct Kept {
+    point: CString,
+    tree: rustix::io::Result<OwnedFd>,
+}
+
+impl SysView {
+    /// For the view that this thread has now.
+    pub(crate) fn prepare() -> Result<Self> {
+        let failed = |e| Error::os("read", "'/proc/thread-self/mountinfo'", e);
+        let mounts = mountinfo::of_this_thread_below(SYS).map_err(failed)?;
+        let points = outermost(mounts.into_iter().map(|mount| mount.point).collect());
+        let kept = |point: PathBuf| Some(Kept { point: c_string(point)?, tree: Err(Errno::NOENT) });
+        Ok(Self { target: c"/sys".into(), flags: sys_flags(), below: points.into_iter().filter_map(kept).collect() })
+    }
+
+    /// For another root, below which nothing is mounted yet.
+    pub(crate) fn plain(target: CString) -> Self {
+        Self { target, flags: sys_flags(), below: Vec::new() }
+    }
+
+    /// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
+    /// mounted below the old one over to it. Allocates nothing.
+    pub(crate) fn show(&mut self) -> rustix::io::Result<()> {
+        let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        for kept in &mut self.below {
+            kept.tree = open_tree(CWD, &*kept.point, clone);
+        }
+        // In a user namespace it is locked in place; the new one then covers it.
+        let _ = unmount(&*self.target, UnmountFlags::DETACH);
+        mount(c"sysfs", &*self.target, c"sysfs", self.flags, None)?;
+        for kept in &mut self.below {
+            if let Ok(tree) = &kept.tree
+                && let Err(e) = move_mount(tree, c"", CWD, &*kept.point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            {
+                kept.tree = Err(e);
+            }
+        }
+        Ok(())
+    }
+
+    /// What could not be kept, and why.
+    fn lost(&self) -> impl Iterator<Item = Error> {
+        let lost = |kept: &Kept| kept.tree.as_ref().err().map(|&e| Error::os("keep", quoted(bytes(&kept.point)), e));
+        self.below.iter().filter_map(lost)
+    }
+}
+
+fn bytes(text: &CStr) -> &OsStr {
+    OsStr::from_bytes(text.to_bytes())
+}
+
+fn c_string(path: PathBuf) -> Option<CString> {
+    CString::new(path.into_os_string().into_vec()).ok()
+}
+
+/// Those of these points that lie below none of the others.
+fn outermost(mut points: Vec<PathBuf>) -> BTreeSet<PathBuf> {
     points.sort_unstable();
     let mut outermost: BTreeSet<PathBuf> = BTreeSet::new();
     for point in points {
@@ -90,26 +157,7 @@ fn mounts_below_sys() -> Result<BTreeSet<PathBuf>> {
             outermost.insert(point);
         }
     }
-    Ok(outermost)
-}
-
-/// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
-/// mounted below the old one over to it.
-fn show_sys(below: &BTreeSet<PathBuf>, warn: &mut dyn FnMut(Error)) -> Result<()> {
-    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    let kept: Vec<_> = below.iter().map(|point| (point, open_tree(CWD, point, clone))).collect();
-    let flags = sys_flags();
-    // In a user namespace it is locked in place; the new one then covers it.
-    let _ = unmount(SYS, UnmountFlags::DETACH);
-    mount("sysfs", SYS, "sysfs", flags, None)
-        .map_err(|e| Error::os("mount", "'/sys' of the namespace", e).because("'exec --bare' does without"))?;
-    for (point, tree) in kept {
-        let moved = tree.and_then(|tree| move_mount(tree, "", CWD, point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH));
-        if let Err(e) = moved {
-            warn(Error::os("keep", quoted(point.as_os_str()), e));
-        }
-    }
-    Ok(())
+    outermost
 }
 
 /// The kernel lets a user namespace mount sysfs only as restricted as the one it covers.
@@ -122,19 +170,27 @@ fn sys_flags() -> MountFlags {
 
 /// Binds each entry of `/etc/netns/NAME` over its namesake in `/etc`; a symlink there is followed.
 fn bind_etc(name: &NsName, warn: &mut dyn FnMut(Error)) -> Result<()> {
-    let dir = Path::new(ETC_NETNS).join(name.as_os_str());
-    let entries = match fs::read_dir(&dir) {
-        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
-        entries => entries.map_err(|e| Error::os("read", quoted(dir.as_os_str()), e))?,
-    };
-    for entry in entries {
-        let file = entry.map_err(|e| Error::os("read", quoted(dir.as_os_str()), e))?.file_name();
-        let (from, over) = (dir.join(&file), Path::new("/etc").join(&file));
+    for (from, over) in etc_of(name)? {
         if let Err(e) = mount_bind(&from, &over) {
             warn(not_bound(&from, &over, e));
         }
     }
     Ok(())
+}
+
+/// The files of a namespace's own, each with the one that it stands for.
+pub(crate) fn etc_of(name: &NsName) -> Result<Vec<(PathBuf, PathBuf)>> {
+    let dir = Path::new(ETC_NETNS).join(name.as_os_str());
+    let failed = |e| Error::os("read", quoted(dir.as_os_str()), e);
+    let entries = match fs::read_dir(&dir) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let pair = |entry: io::Result<fs::DirEntry>| {
+        let file = entry.map_err(failed)?.file_name();
+        Ok((dir.join(&file), Path::new("/etc").join(&file)))
+    };
+    entries.map(pair).collect()
 }
 
 fn not_bound(from: &Path, over: &Path, errno: Errno) -> Error {

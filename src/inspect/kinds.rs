@@ -70,7 +70,8 @@ impl NsKind {
         Self::ALL.into_iter().find(|kind| kind.flag() == flag)
     }
 
-    fn flag(self) -> i32 {
+    /// The flag of `clone` that makes one.
+    pub(crate) fn flag(self) -> i32 {
         match self {
             Self::Cgroup => nsfs::CGROUP,
             Self::Ipc => nsfs::IPC,

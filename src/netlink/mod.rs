@@ -143,6 +143,20 @@ impl Netlink {
     }
 }
 
+/// Carries out async work to its end, for callers that have no runtime, or are inside of one that must not wait: on a
+/// thread of its own, with a runtime of its own.
+pub(crate) fn to_the_end<T: Send>(work: impl AsyncFnOnce() -> Result<T> + Send) -> Result<T> {
+    let run = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(|e| Error::os("start", "a runtime", e))?.block_on(work())
+    };
+    std::thread::scope(|scope| {
+        let worker = std::thread::Builder::new().spawn_scoped(scope, run);
+        let worker = worker.map_err(|e| Error::os("start", "a thread", e))?;
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
 /// Opens connections in a namespace, for the runtime of the calling task.
 fn connected<T: Send>(ns: &Netns, open: impl FnOnce() -> io::Result<T> + Send) -> Result<T> {
     let runtime = tokio::runtime::Handle::current();

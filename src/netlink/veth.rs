@@ -156,6 +156,13 @@ pub struct VethMade {
 /// # Ok(()) }
 /// ```
 pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[VethMade; 2]> {
+    let (made, mut undo) = lend(ends, options).await?;
+    undo.needed = false;
+    Ok(made)
+}
+
+/// As [`create`], for a pair that is there only as long as what comes with it.
+pub(crate) async fn lend(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<([VethMade; 2], Undo)> {
     refuse_same_end(ends)?;
     let kernel = [Side::open(&ends[0], options)?, Side::open(&ends[1], options)?];
     if options.macs.is_some() {
@@ -177,9 +184,8 @@ pub async fn create(ends: &[VethEnd<'_>; 2], options: &VethOptions) -> Result<[V
     }
     let indices = find(&ends[0], &kernel[0], macs[0]).await?;
     let mtus = configure(ends, kernel, indices, options).await?;
-    undo.needed = false;
     let made = |end: usize| VethMade { index: indices[end], mac: macs[end], mtu_bytes: mtus[end] };
-    Ok([made(0), made(1)])
+    Ok(([made(0), made(1)], undo))
 }
 
 /// The connection to one end's namespace, and what is heard there, where that is awaited.
@@ -198,9 +204,10 @@ impl Side {
     }
 }
 
-/// Removes a half-made pair when dropped, on a socket that is open already: whatever failed, this
-/// needs nothing new, and no runtime.
-struct Undo {
+/// Removes a pair when dropped, on a socket that is open already: whatever failed, this needs nothing
+/// new, and no runtime. When it returns, both names are free.
+#[derive(Debug)]
+pub(crate) struct Undo {
     socket: Socket,
     name: String,
     mac: Mac,

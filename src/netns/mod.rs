@@ -145,6 +145,12 @@ impl Netns {
         })
     }
 
+    /// That of a child which is not reaped yet, so that its number means no other process.
+    pub(crate) fn of_child(pid: u32, shown: &str) -> Result<Self> {
+        let ns = Self::of_pid(pid, &NsRef::Pid(pid))?;
+        Ok(Self { shown: shown.to_owned(), ..ns })
+    }
+
     /// Takes a descriptor that is known to be a network namespace.
     fn from_fd(fd: OwnedFd, shown: impl fmt::Display) -> Result<Self> {
         let file = File::from(fd);

@@ -1,6 +1,7 @@
 //! `/run/netns` itself: who may change it now, and making it what `ip netns` expects.
 
 use std::{
+    ffi::CStr,
     fs::{self, File},
     io,
     os::{
@@ -32,6 +33,8 @@ use crate::{
 /// nsnet's own directory; only root writes there.
 const NSNET_DIR: &str = "/run/nsnet";
 const LOCK_FILE: &str = "/run/nsnet/lock";
+/// The same, for who must not allocate.
+pub(crate) const LOCK_FILE_C: &CStr = c"/run/nsnet/lock";
 
 /// Longer than any honest holder needs; what is left is a stranger or a stopped process.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);

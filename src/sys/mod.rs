@@ -5,6 +5,7 @@
 pub(crate) mod locks;
 pub(crate) mod mountinfo;
 pub(crate) mod nsfs;
+pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod tun;
 

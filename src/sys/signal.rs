@@ -1,6 +1,15 @@
-//! Signals: hold them over work that must not be cut in half, and give a command its defaults.
+//! Signals: hold them over work that must not be cut in half, take them from a descriptor, and give a
+//! command its defaults.
 
-use std::{mem::MaybeUninit, ptr};
+use std::{
+    mem::MaybeUninit,
+    os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
+    ptr,
+};
+
+use rustix::io;
+
+use super::last_error;
 
 /// Holds INT, TERM, HUP and QUIT back from this thread, and from threads it starts, until dropped.
 ///
@@ -40,4 +49,151 @@ impl Drop for Held {
 pub(crate) fn restore_sigpipe() {
     // SAFETY: SIG_DFL installs no handler.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// What a fault of the process itself raises: blocked, it would end it without a word.
+const FAULTS: [i32; 7] =
+    [libc::SIGILL, libc::SIGTRAP, libc::SIGABRT, libc::SIGBUS, libc::SIGFPE, libc::SIGSEGV, libc::SIGSYS];
+
+/// Every signal but those of faults, and those that cannot be blocked.
+fn all() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises `set`, and sigdelset only changes it.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        for fault in FAULTS {
+            libc::sigdelset(set.as_mut_ptr(), fault);
+        }
+        set.assume_init()
+    }
+}
+
+/// Blocks every signal in this thread, and in what it clones, until dropped.
+pub(crate) struct Blocked {
+    before: libc::sigset_t,
+}
+
+impl Blocked {
+    pub(crate) fn block() -> Self {
+        let set = all();
+        let mut before = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: with valid arguments pthread_sigmask cannot fail, so `before` is initialised.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
+            Self { before: before.assume_init() }
+        }
+    }
+
+    /// Puts the mask back as it was; what came meanwhile is delivered now.
+    pub(crate) fn restore(&self) {
+        // SAFETY: `before` was filled in by `block`.
+        unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const self.before, ptr::null_mut()) };
+    }
+}
+
+impl Drop for Blocked {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// A signal that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub number: i32,
+    /// Whether the kernel sent it, as a terminal does to all of its foreground group.
+    pub from_kernel: bool,
+}
+
+/// Takes signals that are blocked in the calling thread.
+pub(crate) struct SignalFd(OwnedFd);
+
+impl SignalFd {
+    pub(crate) fn open() -> io::Result<Self> {
+        let set = all();
+        // SAFETY: the kernel reads the set and makes a descriptor.
+        match unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) } {
+            -1 => Err(last_error()),
+            // SAFETY: the kernel just made it, and nobody else knows it.
+            fd => Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) })),
+        }
+    }
+
+    /// The next one, if one is there.
+    pub(crate) fn take(&self) -> Option<Received> {
+        let mut info = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+        let size = size_of::<libc::signalfd_siginfo>();
+        // SAFETY: the kernel writes at most `size` bytes to the local.
+        let read = unsafe { libc::read(self.0.as_raw_fd(), info.as_mut_ptr().cast(), size) };
+        if read != size.cast_signed() {
+            return None;
+        }
+        // SAFETY: it was written as a whole.
+        let info = unsafe { info.assume_init() };
+        let from_kernel = info.ssi_code == libc::SI_KERNEL;
+        Some(Received { number: info.ssi_signo.cast_signed(), from_kernel })
+    }
+}
+
+impl AsFd for SignalFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// Waits for any signal, all of which must be blocked.
+pub(crate) fn wait() -> Received {
+    let set = all();
+    loop {
+        let mut info = MaybeUninit::<libc::siginfo_t>::uninit();
+        // SAFETY: the call reads the set and writes the local.
+        let number = unsafe { libc::sigwaitinfo(&raw const set, info.as_mut_ptr()) };
+        if number > 0 {
+            // SAFETY: a signal was taken, so the information was written.
+            let code = unsafe { info.assume_init() }.si_code;
+            return Received { number, from_kernel: code == libc::SI_KERNEL };
+        }
+    }
+}
+
+/// Makes ends of children known (`SIGCHLD` at its default) until dropped, whatever the caller inherited.
+///
+/// Ignored, it makes the kernel reap children by itself, and how they ended is lost.
+pub(crate) struct ChildrenKnown {
+    was_ignored: bool,
+}
+
+impl ChildrenKnown {
+    pub(crate) fn make() -> Self {
+        Self { was_ignored: replace_child_action(libc::SIG_DFL) == libc::SIG_IGN }
+    }
+
+    /// As the caller inherited it.
+    pub(crate) fn restore(&self) {
+        if self.was_ignored {
+            replace_child_action(libc::SIG_IGN);
+        }
+    }
+}
+
+impl Drop for ChildrenKnown {
+    fn drop(&mut self) {
+        self.restore();
+    }
+}
+
+/// Handlers of others are left alone: with one, ends of children are known.
+fn replace_child_action(action: libc::sighandler_t) -> libc::sighandler_t {
+    // SAFETY: the first call only reads; the second installs no handler.
+    unsafe {
+        let mut now = MaybeUninit::<libc::sigaction>::zeroed().assume_init();
+        libc::sigaction(libc::SIGCHLD, ptr::null(), &raw mut now);
+        let before = now.sa_sigaction;
+        if before == libc::SIG_IGN || before == libc::SIG_DFL {
+            now.sa_sigaction = action;
+            now.sa_flags = 0;
+            libc::sigaction(libc::SIGCHLD, &raw const now, ptr::null_mut());
+        }
+        before
+    }
 }

@@ -13,6 +13,7 @@ mod compat;
 mod delete;
 mod exec;
 mod generated;
+mod isolate;
 mod library;
 mod link;
 mod link_add;

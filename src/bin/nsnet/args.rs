@@ -1,5 +1,7 @@
 //! The command line: every option and every word of help, once.
 
+pub mod isolate;
+
 use std::ffi::{OsStr, OsString};
 
 use crate::words::Words;
@@ -72,7 +74,7 @@ pub struct Globals {
     /// Work in this namespace instead of the current one.
     #[arg(short, long, global = true, value_name = "NS", value_parser = reference())]
     pub netns: Option<NsRef>,
-    /// All namespaces, for del and exec.
+    /// All namespaces, for del and exec; all kinds, for isolate.
     #[arg(short, long, global = true)]
     pub all: bool,
     /// Carry out the commands of a file, one a line; '-' is stdin. Quotes and comments are ip's.
@@ -168,6 +170,8 @@ pub enum Verb {
     Monitor,
     /// Run a command in a namespace, by becoming it.
     Exec(Exec),
+    /// Run a command in namespaces of its own, wired to the host.
+    Isolate(Box<isolate::Isolate>),
     /// Give a namespace another name.
     Rename(Rename),
     /// Remove the names behind which no namespace is left.

@@ -36,7 +36,7 @@ pub fn exec(args: args::Exec, context: &mut Context<'_>) -> Result<Answer, Failu
     Err(Failure::Exec(failure))
 }
 
-fn shell() -> OsString {
+pub fn shell() -> OsString {
     std::env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or_else(|| "/bin/sh".into())
 }
 

@@ -2,6 +2,7 @@
 
 mod addr;
 mod exec;
+mod isolate;
 mod link;
 mod link_show;
 mod list;
@@ -145,6 +146,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Ns(args) => ns::ns(args),
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),
+        Verb::Isolate(args) => isolate::isolate(*args, names, &mut context),
         Verb::Veth(args) => veth::veth(&args, &context),
         Verb::Link(args) => match words::link::read(&args.words, names)? {
             Asked::Help(text) => Ok(Answer::Text(text)),
@@ -192,8 +194,8 @@ const HARMLESS: [&str; 4] = ["-rcvbuf", "-loops", "-timestamp", "-tshort"];
 /// An option that would be ignored is a misunderstanding.
 fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     let refuse = |option: &str, of: &str| Err(Failure::Usage(format!("'{option}' is an option of {of} only")));
-    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
-        return refuse("--all", "del and exec");
+    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_) | Verb::Isolate(_)) {
+        return refuse("--all", "del, exec and isolate");
     }
     if globals.netns.is_some() && matches!(verb, Verb::Map(_) | Verb::Ns(_)) {
         let said =

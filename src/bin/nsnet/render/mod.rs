@@ -7,6 +7,7 @@ mod map;
 mod ns;
 mod portrait;
 pub mod sheet;
+pub mod status;
 mod text;
 
 use std::{

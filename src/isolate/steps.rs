@@ -1,0 +1,304 @@
+//! From wishes to the steps of the child, in the one order in which they work.
+
+use std::{
+    ffi::{CString, OsStr, OsString},
+    fmt::Write as _,
+    os::{
+        fd::OwnedFd,
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::{Path, PathBuf},
+};
+
+use rustix::{fs::statfs, mount::MountPropagationFlags};
+
+use super::{
+    ClockOffset, Isolation, Propagation,
+    child::{Act, Step},
+    idmap::Maps,
+};
+use crate::{
+    error::Result,
+    exec::view::{self, SysView},
+    inspect::NsKind,
+    name::quoted,
+};
+
+/// `MQUEUE_MAGIC` of the kernel's `ipc/mqueue.c`.
+const MQUEUE: u64 = 0x1980_0202;
+
+/// Steps under construction.
+struct Plan<'a> {
+    wishes: &'a Isolation,
+    maps: &'a Maps,
+    steps: Vec<Step>,
+}
+
+/// All steps of the child; `terminal` is its own, where it has one.
+pub(super) fn plan(wishes: &Isolation, maps: &Maps, terminal: Option<OwnedFd>) -> Result<Vec<Step>> {
+    let mut plan = Plan { wishes, maps, steps: Vec::new() };
+    plan.parent();
+    plan.user();
+    plan.time();
+    plan.session(terminal);
+    if wishes.has(NsKind::Mnt) {
+        plan.mounts()?;
+    } else if let Some(root) = &wishes.root {
+        plan.must("use root", quoted(root.as_os_str()), None, Act::Chroot(c_string(root)));
+    }
+    plan.names();
+    plan.network();
+    plan.directory();
+    plan.privileges();
+    // Whatever changed the credentials took the signal away.
+    plan.parent();
+    if wishes.close_fds {
+        plan.must("close", "the files of the caller".into(), None, Act::CloseOnExec);
+    }
+    plan.must("wait for", "the parent".into(), None, Act::Ready);
+    Ok(plan.steps)
+}
+
+impl Plan<'_> {
+    fn must(&mut self, op: &'static str, subject: String, hint: Option<&'static str>, act: Act) {
+        self.steps.push(Step { op, subject, hint, optional: false, act });
+    }
+
+    fn may(&mut self, op: &'static str, subject: String, hint: Option<&'static str>, act: Act) {
+        self.steps.push(Step { op, subject, hint, optional: true, act });
+    }
+
+    fn parent(&mut self) {
+        let act = Act::DieWithParent(self.wishes.death_signal);
+        self.must("be ended with", "the parent".into(), None, act);
+    }
+
+    fn user(&mut self) {
+        if !self.wishes.has(NsKind::User) {
+            return;
+        }
+        self.must("wait for", "the id maps".into(), None, Act::Gate);
+        if self.maps.leave_root_to_be_taken() {
+            let groups = self.maps.allow_setgroups();
+            self.must("become", "user 0 of the new namespace".into(), None, Act::BecomeRoot { groups });
+        }
+    }
+
+    fn time(&mut self) {
+        if self.wishes.has(NsKind::Time) {
+            let offsets = offsets(self.wishes.monotonic, self.wishes.boottime);
+            let hint = "the kernel keeps clocks from going below 0, and needs CAP_SYS_TIME";
+            self.must("set the clocks of", "the new time namespace".into(), Some(hint), Act::EnterNewTime(offsets));
+        }
+    }
+
+    fn session(&mut self, terminal: Option<OwnedFd>) {
+        if let Some(terminal) = terminal {
+            self.must("take", "the new terminal".into(), None, Act::OwnTerminal(terminal));
+        } else if self.wishes.new_session {
+            // A leader of a group cannot; a child never is one.
+            self.must("start", "a session".into(), None, Act::NewSession);
+        }
+    }
+
+    /// Propagation first: until it is cut, every mount would be seen outside.
+    fn mounts(&mut self) -> Result<()> {
+        self.propagation();
+        let root = self.wishes.root.as_deref();
+        if let Some(root) = root {
+            self.must("bind root", quoted(root.as_os_str()), None, Act::BindOnItself(c_string(root)));
+        }
+        self.proc();
+        self.sys()?;
+        self.message_queues();
+        self.etc()?;
+        if let Some(root) = root {
+            let hint = "the root that is left must be a mount other than the first one of the system";
+            self.must("use root", quoted(root.as_os_str()), Some(hint), Act::PivotInto(c_string(root)));
+        }
+        self.resolv_conf();
+        Ok(())
+    }
+
+    fn propagation(&mut self) {
+        let flags = match self.wishes.propagation {
+            Propagation::Private => MountPropagationFlags::PRIVATE,
+            Propagation::Slave => MountPropagationFlags::DOWNSTREAM,
+            Propagation::Shared => MountPropagationFlags::SHARED,
+            Propagation::Unchanged => return,
+        };
+        let hint = "'/' is no mount point, as in a chroot: bind the directory on itself before, or use '--propagation unchanged' \
+                    where nothing above it is shared";
+        self.must("separate", "the mounts below '/'".into(), Some(hint), Act::Propagation(flags));
+    }
+
+    fn below_root(&self, path: &str) -> PathBuf {
+        match &self.wishes.root {
+            Some(root) => root.join(path.trim_start_matches('/')),
+            None => path.into(),
+        }
+    }
+
+    fn proc(&mut self) {
+        if !(self.wishes.proc && self.wishes.has(NsKind::Pid)) {
+            return;
+        }
+        let target = self.below_root("/proc");
+        let user = self.wishes.has(NsKind::User);
+        let hint = match (&self.wishes.root, user) {
+            (Some(_), _) => "the directory must be there; '--no-proc' does without",
+            (None, true) => {
+                "a '/proc' of which parts are covered, as in a container, allows no new one; '--no-proc' does without"
+            }
+            (None, false) => "'--no-proc' does without",
+        };
+        let act = Act::Proc { target: c_string(&target), detach: !user && self.wishes.root.is_none() };
+        self.must("mount", quoted(target.as_os_str()), Some(hint), act);
+    }
+
+    fn sys(&mut self) -> Result<()> {
+        let joined = self.wishes.join.is_some();
+        if !(self.wishes.sys && (joined || self.wishes.has(NsKind::Net))) {
+            return Ok(());
+        }
+        let target = self.below_root("/sys");
+        let view = match &self.wishes.root {
+            Some(_) => SysView::plain(c_string(&target)),
+            None => SysView::prepare()?,
+        };
+        let hint = "it shows the interfaces of outside; '--no-sys' leaves it so without a word";
+        self.may("mount", quoted(target.as_os_str()), Some(hint), Act::Sys(view));
+        Ok(())
+    }
+
+    /// Where there are some outside, those of the new namespace are put over them.
+    fn message_queues(&mut self) {
+        let target = self.below_root("/dev/mqueue");
+        let is_there = statfs(&target).is_ok_and(|file| u64::try_from(file.f_type) == Ok(MQUEUE));
+        if self.wishes.has(NsKind::Ipc) && is_there {
+            self.may("mount", quoted(target.as_os_str()), None, Act::MessageQueues(c_string(&target)));
+        }
+    }
+
+    fn etc(&mut self) -> Result<()> {
+        let Some(name) = &self.wishes.etc else { return Ok(()) };
+        for (from, over) in view::etc_of(name)? {
+            let over = self.below_root(&over.to_string_lossy());
+            let subject = format!("{} over {}", quoted(from.as_os_str()), quoted(over.as_os_str()));
+            let act = Act::Bind { from: c_string(&from), over: c_string(&over) };
+            self.may("bind", subject, Some("both must exist for that"), act);
+        }
+        Ok(())
+    }
+
+    fn resolv_conf(&mut self) {
+        if self.wishes.dns.is_empty() {
+            return;
+        }
+        let mut text = String::new();
+        for server in &self.wishes.dns {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "nameserver {server}");
+        }
+        let hint = "'/etc/resolv.conf' and '/proc' must exist for that";
+        self.must("give it", "an '/etc/resolv.conf' of its own".into(), Some(hint), Act::ResolvConf(text.into_bytes()));
+    }
+
+    fn names(&mut self) {
+        if let Some(name) = &self.wishes.hostname {
+            self.must("set the host name", quoted(name), None, Act::HostName(name.as_bytes().to_vec()));
+        }
+        if let Some(name) = &self.wishes.domainname {
+            self.must("set the domain name", quoted(name), None, Act::DomainName(name.as_bytes().to_vec()));
+        }
+    }
+
+    fn network(&mut self) {
+        if !self.wishes.has(NsKind::Net) {
+            return;
+        }
+        self.must("bring up", "'lo'".into(), None, Act::RaiseLoopback);
+        // A user namespace has no say over groups that it does not have.
+        let own = self.maps.group_ranges().map(|(first, last)| format!("{first} {last}"));
+        let ranges = ["0 2147483647".to_owned()].into_iter().chain(own).collect();
+        let hint = "only a privileged user can ping inside";
+        self.may("write", "'net.ipv4.ping_group_range'".into(), Some(hint), Act::PingGroups(ranges));
+    }
+
+    fn directory(&mut self) {
+        if let Some(dir) = &self.wishes.directory {
+            self.must("change to", quoted(dir.as_os_str()), None, Act::ChangeDir(c_string(dir)));
+        }
+    }
+
+    fn privileges(&mut self) {
+        if !self.wishes.dropped.is_empty() {
+            let act = Act::DropCapabilities(self.wishes.dropped.set());
+            self.must("drop", "capabilities".into(), None, act);
+        }
+        if self.wishes.no_new_privileges {
+            self.must("set", "no_new_privs".into(), None, Act::NoNewPrivileges);
+        }
+    }
+}
+
+fn offsets(monotonic: Option<ClockOffset>, boottime: Option<ClockOffset>) -> Vec<u8> {
+    let mut text = String::new();
+    for (clock, offset) in [("monotonic", monotonic), ("boottime", boottime)] {
+        if let Some(ClockOffset { seconds, nanoseconds }) = offset {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{clock} {seconds} {nanoseconds}");
+        }
+    }
+    text.into_bytes()
+}
+
+/// What holds a NUL byte names nothing: cut there, it would name something else.
+pub(super) fn c_string(text: impl AsRef<OsStr>) -> CString {
+    CString::new(text.as_ref().as_bytes()).unwrap_or_default()
+}
+
+/// Where a program may lie, in the order of a `PATH`; a name with a slash is no name but a path.
+pub(super) fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<CString> {
+    if program.as_bytes().contains(&b'/') || program.is_empty() {
+        return vec![c_string(program)];
+    }
+    // What the C library falls back to.
+    let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    let dirs = path.as_bytes().split(|&b| b == b':').map(|dir| if dir.is_empty() { b"." } else { dir });
+    dirs.map(|dir| c_string(Path::new(OsStr::from_bytes(dir)).join(program))).collect()
+}
+
+/// `KEY=VALUE`, as a process gets them.
+pub(super) fn variables(env: &[(OsString, OsString)]) -> Vec<CString> {
+    let joined = |(key, value): &(OsString, OsString)| {
+        let text = [key.as_os_str(), OsStr::new("="), value].into_iter().collect::<OsString>();
+        c_string(OsString::from_vec(text.into_vec()))
+    };
+    env.iter().map(joined).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_as_a_shell_does() {
+        let found = |program: &str, path: Option<&str>| {
+            let found = candidates(program.as_ref(), path.map(OsStr::new));
+            found.into_iter().map(|path| path.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("sh", Some("/a:/b")), ["/a/sh", "/b/sh"]);
+        assert_eq!(found("sh", Some(":/b")), ["./sh", "/b/sh"]);
+        assert_eq!(found("./sh", Some("/a")), ["./sh"]);
+        assert_eq!(found("sh", None), ["/bin/sh", "/usr/bin/sh"]);
+        assert_eq!(found("", Some("/a")), [""]);
+    }
+
+    #[test]
+    fn offsets_are_written_as_the_kernel_reads_them() {
+        let offset = |seconds, nanoseconds| Some(ClockOffset { seconds, nanoseconds });
+        assert_eq!(offsets(offset(-5, 0), offset(1_000_000, 7)), b"monotonic -5 0\nboottime 1000000 7\n");
+        assert_eq!(offsets(None, None), b"");
+    }
+}
