@@ -90,6 +90,7 @@ pub(crate) struct SysView {
     target: CString,
     flags: MountFlags,
     below: Vec<Kept>,
+    keep_old: bool,
 }
 
 /// A mount below `/sys` that is there in the new one too: cgroups, bpf, tracing and the like.
@@ -105,12 +106,23 @@ impl SysView {
         let mounts = mountinfo::of_this_thread_below(SYS).map_err(failed)?;
         let points = outermost(mounts.into_iter().map(|mount| mount.point).collect());
         let kept = |point: PathBuf| Some(Kept { point: c_string(point)?, tree: Err(Errno::NOENT) });
-        Ok(Self { target: c"/sys".into(), flags: sys_flags(), below: points.into_iter().filter_map(kept).collect() })
+        Ok(Self {
+            target: c"/sys".into(),
+            flags: sys_flags(),
+            below: points.into_iter().filter_map(kept).collect(),
+            keep_old: false,
+        })
     }
 
     /// For another root, below which nothing is mounted yet.
     pub(crate) fn plain(target: CString) -> Self {
-        Self { target, flags: sys_flags(), below: Vec::new() }
+        Self { target, flags: sys_flags(), below: Vec::new(), keep_old: false }
+    }
+
+    /// Whether the old one stays below the new one, because others would see it go.
+    pub(crate) fn keep_old(mut self, keep: bool) -> Self {
+        self.keep_old = keep;
+        self
     }
 
     /// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
@@ -120,8 +132,10 @@ impl SysView {
         for kept in &mut self.below {
             kept.tree = open_tree(CWD, &*kept.point, clone);
         }
-        // In a user namespace it is locked in place; the new one then covers it.
-        let _ = unmount(&*self.target, UnmountFlags::DETACH);
+        if !self.keep_old {
+            // In a user namespace it is locked in place; the new one then covers it.
+            let _ = unmount(&*self.target, UnmountFlags::DETACH);
+        }
         mount(c"sysfs", &*self.target, c"sysfs", self.flags, None)?;
         for kept in &mut self.below {
             if let Ok(tree) = &kept.tree

@@ -56,6 +56,8 @@ pub(super) enum Act {
     /// Makes a terminal that of its session, and all three standard streams.
     OwnTerminal(OwnedFd),
     Propagation(MountPropagationFlags),
+    /// Makes a mount private.
+    KeepApart(CString),
     BindOnItself(CString),
     Proc {
         target: CString,
@@ -144,6 +146,7 @@ impl Act {
             Self::NewSession => setsid().map(drop),
             Self::OwnTerminal(terminal) => own_terminal(terminal),
             Self::Propagation(flags) => mount_change(c"/", *flags | MountPropagationFlags::REC),
+            Self::KeepApart(point) => mount_change(&**point, MountPropagationFlags::PRIVATE),
             Self::BindOnItself(dir) => mount_bind_recursive(&**dir, &**dir),
             Self::Proc { target, detach } => mount_proc(target, *detach),
             Self::Sys(view) => view.show(),

@@ -54,6 +54,13 @@ pub enum Propagation {
     Unchanged,
 }
 
+impl Propagation {
+    /// Whether what is mounted inside can be seen outside.
+    fn reaches_outside(self) -> bool {
+        matches!(self, Self::Shared | Self::Unchanged)
+    }
+}
+
 /// How the command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {

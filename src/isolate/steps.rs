@@ -18,7 +18,7 @@ use super::{
     idmap::Maps,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     exec::view::{self, SysView},
     inspect::NsKind,
     name::quoted,
@@ -139,6 +139,19 @@ impl Plan<'_> {
         }
     }
 
+    /// What is mounted here from now on stays inside, whatever holds for other places. Where nothing is mounted yet, only
+    /// what is above counts.
+    fn keep_apart(&mut self, target: &Path) {
+        if self.wishes.propagation.reaches_outside() {
+            self.must(
+                "separate",
+                quoted(target.as_os_str()),
+                Some("it must be a mount point for that"),
+                Act::KeepApart(c_string(target)),
+            );
+        }
+    }
+
     fn proc(&mut self) {
         if !(self.wishes.proc && self.wishes.has(NsKind::Pid)) {
             return;
@@ -152,7 +165,9 @@ impl Plan<'_> {
             }
             (None, false) => "'--no-proc' does without",
         };
-        let act = Act::Proc { target: c_string(&target), detach: !user && self.wishes.root.is_none() };
+        let detach = !user && self.wishes.root.is_none() && !self.wishes.propagation.reaches_outside();
+        self.keep_apart(&target);
+        let act = Act::Proc { target: c_string(&target), detach };
         self.must("mount", quoted(target.as_os_str()), Some(hint), act);
     }
 
@@ -164,8 +179,9 @@ impl Plan<'_> {
         let target = self.below_root("/sys");
         let view = match &self.wishes.root {
             Some(_) => SysView::plain(c_string(&target)),
-            None => SysView::prepare()?,
+            None => SysView::prepare()?.keep_old(self.wishes.propagation.reaches_outside()),
         };
+        self.keep_apart(&target);
         let hint = "it shows the interfaces of outside; '--no-sys' leaves it so without a word";
         self.may("mount", quoted(target.as_os_str()), Some(hint), Act::Sys(view));
         Ok(())
@@ -176,6 +192,7 @@ impl Plan<'_> {
         let target = self.below_root("/dev/mqueue");
         let is_there = statfs(&target).is_ok_and(|file| u64::try_from(file.f_type) == Ok(MQUEUE));
         if self.wishes.has(NsKind::Ipc) && is_there {
+            self.keep_apart(&target);
             self.may("mount", quoted(target.as_os_str()), None, Act::MessageQueues(c_string(&target)));
         }
     }
@@ -183,6 +200,10 @@ impl Plan<'_> {
     fn etc(&mut self) -> Result<()> {
         let Some(name) = &self.wishes.etc else { return Ok(()) };
         for (from, over) in view::etc_of(name)? {
+            if self.wishes.propagation.reaches_outside() {
+                let reason = "it needs private or slave mounts, or it would be seen outside";
+                return Err(Error::invalid("bind", quoted(from.as_os_str()), reason));
+            }
             let over = self.below_root(&over.to_string_lossy());
             let subject = format!("{} over {}", quoted(from.as_os_str()), quoted(over.as_os_str()));
             let act = Act::Bind { from: c_string(&from), over: c_string(&over) };

@@ -84,14 +84,15 @@ fn shown(name: &OsStr) -> String {
     quoted(name)
 }
 
-/// A new root is put in the place of the old one, which the kernel refuses where others would see it.
+/// What is put over something of the old view would be seen outside too.
 fn mounts(wishes: &Isolation) -> Result<()> {
-    let seen = matches!(wishes.propagation, Propagation::Shared | Propagation::Unchanged);
+    if !wishes.has(NsKind::Mnt) || !wishes.propagation.reaches_outside() {
+        return Ok(());
+    }
+    let reason = "it needs private or slave mounts, or it would be seen outside";
     match &wishes.root {
-        Some(root) if wishes.has(NsKind::Mnt) && seen => {
-            let reason = "a root of its own needs private or slave mounts";
-            Err(Error::invalid("use root", quoted(root.as_os_str()), reason))
-        }
-        _ => Ok(()),
+        Some(root) => Err(Error::invalid("use root", quoted(root.as_os_str()), reason)),
+        None if !wishes.dns.is_empty() => Err(Error::invalid("isolate with", "'--dns'", reason)),
+        None => Ok(()),
     }
 }

@@ -127,6 +127,8 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
     match &context.globals.netns {
         // As ip does, also where the verb has no use for it.
         Some(ns) if cli.verb.is_object() => drop(context.session.connect(ns)?),
+        // It has an exit code of its own for that.
+        Some(_) if matches!(cli.verb, Verb::Isolate(_)) => {}
         Some(_) => drop(context.place()?),
         None => {}
     }

@@ -1,0 +1,205 @@
+//! `isolate` on a real terminal: job control, keys, sizes, and who has the terminal afterwards.
+
+use std::{
+    io::{Read, Write},
+    process::{Child, Command},
+    thread,
+};
+
+use rustix::{
+    pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
+    termios::{Winsize, tcsetwinsize},
+};
+
+use crate::support::World;
+
+/// A terminal with a program that has it for its own.
+struct Terminal {
+    master: std::fs::File,
+    program: Child,
+    seen: String,
+}
+
+impl Terminal {
+    /// Starts an interactive shell of a world on it; the prompt is `$ `.
+    fn shell(world: &World) -> Self {
+        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+        let master = openpt(flags).unwrap();
+        grantpt(&master).unwrap();
+        unlockpt(&master).unwrap();
+        let slave = ioctl_tiocgptpeer(&master, flags).unwrap();
+        let mut inside = world.command("bash");
+        inside.args(["--norc", "--noprofile", "-i"]);
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(inside.get_program()).args(inside.get_args());
+        command
+            .env("NSNET", crate::support::nsnet())
+            .env("PS1", "$ ")
+            .env("TERM", "dumb")
+            .env_remove("SHELL")
+            .env("INPUTRC", "/dev/null");
+        let stream = || slave.try_clone().unwrap();
+        let program = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
+        let mut this = Self { master: master.into(), program, seen: String::new() };
+        // What is typed is not shown: only what programs say counts.
+        this.types("bind 'set enable-bracketed-paste off'; stty -echo; echo rea''dy\n");
+        this.waits_for("ready\r\n");
+        this
+    }
+
+    fn types(&mut self, keys: &str) {
+        self.master.write_all(keys.as_bytes()).unwrap();
+    }
+
+    /// Reads on until a text comes; returns what came before it.
+    #[track_caller]
+    fn waits_for(&mut self, text: &str) -> String {
+        let mut bytes = [0; 4096];
+        loop {
+            if let Some(at) = self.seen.find(text) {
+                let before = self.seen[..at].to_owned();
+                self.seen.drain(..at + text.len());
+                return before;
+            }
+            let count = self.master.read(&mut bytes).unwrap_or(0);
+            assert!(count > 0, "waiting for {text:?}, there is: {:?}", self.seen);
+            self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
+        }
+    }
+
+    fn has_size(&self, rows: u16, columns: u16) {
+        tcsetwinsize(&self.master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+        // A reader that still waits would keep the test.
+        if thread::panicking() {
+            eprintln!("--- seen: {:?}", self.seen);
+        }
+    }
+}
+
+const FORMS: [&str; 4] = ["", "--init", "--no-pid", "--tty"];
+
+#[test]
+fn a_shell_inside_gives_the_terminal_back() {
+    let world = World::new();
+    for form in FORMS {
+        let mut terminal = Terminal::shell(&world);
+        // A script goes on after it: it is stopped if it has lost the terminal.
+        terminal.types(&format!("bash -c '$NSNET isolate {form} bash --norc -i; read -p next: x; echo got $x'\n"));
+        terminal.types("echo inside $((40+2))\n");
+        terminal.waits_for("inside 42\r\n");
+        terminal.types("exit 3\n");
+        terminal.waits_for("next:");
+        terminal.types("word\n");
+        terminal.waits_for("got word\r\n");
+        terminal.types("echo still $((1+1))\n");
+        terminal.waits_for("still 2\r\n");
+    }
+}
+
+#[test]
+fn control_c_ends_the_command_and_not_a_shell_inside() {
+    let world = World::new();
+    for form in FORMS {
+        let mut terminal = Terminal::shell(&world);
+        terminal.types(&format!("$NSNET isolate {form} sh -c 'echo go; exec sleep 100'; echo code $?\n"));
+        terminal.waits_for("go\r\n");
+        terminal.types("\x03");
+        terminal.waits_for("code 130\r\n");
+        // One that catches it hears it once.
+        terminal.types(&format!(
+            "$NSNET isolate {form} bash -c 'trap \"n=x\\$n\" INT; echo go; read l; echo heard \\$n'; echo code $?\n"
+        ));
+        terminal.waits_for("go\r\n");
+        terminal.types("\x03");
+        terminal.types("\n");
+        terminal.waits_for("heard x\r\n");
+        terminal.waits_for("code 0\r\n");
+        terminal.types(&format!("$NSNET isolate {form} bash --norc -i; echo code $?\n"));
+        terminal.types("sleep 100 & echo at work; wait\n");
+        terminal.waits_for("at work\r\n");
+        terminal.types("\x03");
+        terminal.types("echo alive $((2+3)); exit 4\n");
+        terminal.waits_for("alive 5\r\n");
+        terminal.waits_for("code 4\r\n");
+    }
+}
+
+#[test]
+fn control_z_stops_it_and_fg_continues_it() {
+    let world = World::new();
+    for form in ["", "--init", "--no-pid"] {
+        let mut terminal = Terminal::shell(&world);
+        terminal.types(&format!("$NSNET isolate {form} sh -c 'echo go; read x; echo read $x'\n"));
+        terminal.waits_for("go\r\n");
+        terminal.types("\x1a");
+        terminal.waits_for("Stopped");
+        terminal.types("jobs\n");
+        terminal.waits_for("Stopped");
+        terminal.types("fg\n");
+        terminal.waits_for("isolate");
+        terminal.types("word\n");
+        terminal.waits_for("read word\r\n");
+        terminal.types("echo still $((1+1))\n");
+        terminal.waits_for("still 2\r\n");
+    }
+}
+
+#[test]
+fn a_command_in_the_background_stops_when_it_wants_to_read() {
+    let world = World::new();
+    for form in ["", "--init"] {
+        let mut terminal = Terminal::shell(&world);
+        terminal.types(&format!("$NSNET isolate {form} sh -c 'read x; echo read $x' &\n"));
+        terminal.types("until jobs | grep -q Stopped; do :; done; jobs\n");
+        terminal.waits_for("Stopped");
+        terminal.types("fg\nword\n");
+        terminal.waits_for("read word\r\n");
+    }
+}
+
+#[test]
+fn a_terminal_of_its_own_follows_the_size_and_is_another() {
+    let world = World::new();
+    let mut terminal = Terminal::shell(&world);
+    terminal.has_size(33, 77);
+    terminal.types("echo outer $(tty); $NSNET isolate --tty bash --norc -i; stty -a | grep -o ' icanon'\n");
+    let outer = terminal.waits_for("\r\n");
+    terminal.types("stty -echo; echo inner $(tty); stty size\n");
+    terminal.waits_for("inner ");
+    let inner = terminal.waits_for("\r\n");
+    assert!(inner.starts_with("/dev/pts/") && !outer.ends_with(&inner), "{outer} {inner}");
+    terminal.waits_for("33 77\r\n");
+    terminal.types("trap 'echo size $(stty size)' WINCH; echo trap set\n");
+    terminal.waits_for("trap set\r\n");
+    terminal.has_size(44, 88);
+    terminal.waits_for("size 44 88\r\n");
+    terminal.types("exit\n");
+    // The settings of the outer one are back.
+    terminal.waits_for(" icanon\r\n");
+}
+
+#[test]
+fn a_new_session_cannot_type_into_the_terminal() {
+    let world = World::new();
+    let mut terminal = Terminal::shell(&world);
+    // Without one, there is nothing for TIOCSTI to put bytes into.
+    terminal.types("$NSNET isolate --new-session sh -c 'test -e /dev/tty && (: </dev/tty) 2>/dev/null && echo has one || echo has none'\n");
+    terminal.waits_for("has none\r\n");
+    terminal.types("$NSNET isolate sh -c '(: </dev/tty) && echo has one || echo has none'\n");
+    terminal.waits_for("has one\r\n");
+}
+
+#[test]
+fn input_that_is_no_terminal_goes_through_one_too() {
+    let world = World::new();
+    assert_eq!(world.sh("printf 'a\\nb\\n' | $NSNET isolate --tty sh -c 'stty -echo; while read x; do echo got $x; done; echo end'").replace('\r', "").replace("a\nb\n", ""), "got a\ngot b\nend\n");
+    let big = world.sh("$NSNET isolate --tty head -c 200000 /dev/zero </dev/null | wc -c");
+    assert_eq!(big, "200000\n");
+}
