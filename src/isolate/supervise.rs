@@ -73,7 +73,12 @@ impl Supervision<'_> {
         match (source, &mut self.relay) {
             (Source::Told, _) => self.listen(hear),
             (Source::Signal, _) => self.take_signals(),
-            (Source::Input, Some(relay)) => relay.input(),
+            (Source::Input, Some(relay)) => {
+                let typed = relay.input().filter(|_| relay.is_foreground(self.child.pid));
+                if let Some(signal) = typed {
+                    self.typed(signal.as_raw());
+                }
+            }
             (Source::Output, Some(relay)) => drop(relay.output()),
             _ => {}
         }
@@ -164,6 +169,13 @@ impl Supervision<'_> {
             _ if unheard && stops(number) => self.send(libc_signal::STOP),
             _ if has_it => {}
             _ => self.send(number),
+        }
+    }
+
+    /// The command's own terminal has sent it to the command, which may be out of its reach.
+    fn typed(&mut self, number: i32) {
+        if self.bare_process_1 && self.would_ignore(number) {
+            self.kill_for(number);
         }
     }
 

@@ -5,12 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::{
     fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl},
     io::Errno,
-    process::{Pid, getpgrp},
+    process::{Pid, Signal, getpgrp},
     pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
     stdio::{stdin, stdout},
     termios::{
-        OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr, tcsetpgrp,
-        tcsetwinsize,
+        LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcgetwinsize, tcsetattr,
+        tcsetpgrp, tcsetwinsize,
     },
 };
 
@@ -104,8 +104,9 @@ impl Relay {
         &self.master
     }
 
-    /// Passes on what the caller typed; at the end of the input, what means the end on a terminal.
-    pub(super) fn input(&mut self) {
+    /// Passes on what the caller typed; at the end of the input, what means the end on a terminal. Returns the
+    /// signal that the command's terminal makes of it.
+    pub(super) fn input(&mut self) -> Option<Signal> {
         let mut bytes = [0; CHUNK];
         match rustix::io::read(stdin(), &mut bytes) {
             Ok(0) | Err(Errno::IO) => {
@@ -113,12 +114,27 @@ impl Relay {
                 let end = tcgetattr(&self.master).map_or(4, |now| now.special_codes[SpecialCodeIndex::VEOF]);
                 // The first ends a line that was begun, the second the input.
                 let _ = write_all(&self.master, &[end, end]);
+                None
             }
             Ok(count) => {
-                let _ = write_all(&self.master, &bytes[..count]);
+                let typed = &bytes[..count];
+                let signal = self.signal_of(typed);
+                let _ = write_all(&self.master, typed);
+                signal
             }
-            Err(_) => {}
+            Err(_) => None,
         }
+    }
+
+    fn signal_of(&self, typed: &[u8]) -> Option<Signal> {
+        let now = tcgetattr(&self.master).ok().filter(|now| now.local_modes.contains(LocalModes::ISIG))?;
+        let keys = [(SpecialCodeIndex::VINTR, Signal::INT), (SpecialCodeIndex::VQUIT, Signal::QUIT)];
+        keys.into_iter().find(|(key, _)| typed.contains(&now.special_codes[*key])).map(|(_, signal)| signal)
+    }
+
+    /// Whether a process and its group get what is typed.
+    pub(super) fn is_foreground(&self, pid: u32) -> bool {
+        tcgetpgrp(&self.master).is_ok_and(|group| group.as_raw_nonzero().get().cast_unsigned() == pid)
     }
 
     /// Passes on what the command wrote; whether there may be more.
