@@ -40,6 +40,7 @@ fn main() {
         .chain(batches())
         .chain([map()])
         .chain(kinds())
+        .chain(isolations())
         .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
         // The slow ones need fewer rounds to be as sure.
@@ -126,6 +127,41 @@ fn kinds() -> Vec<Row> {
     vec![
         row("ns list", "", "", &[0.5], vec![variant("nsnet ns list", &["nsnet ns list"]), variant("lsns", &["lsns"])]),
         row("ns compare", "", "", &[0.1], vec![variant("nsnet ns compare", &[compare]), variant("lsns -p", &[lsns])]),
+    ]
+}
+
+/// A command in five new namespaces with a `/proc` of its own, in several shapes.
+fn isolations() -> Vec<Row> {
+    let unshare = || variant("unshare", &["unshare -nuipm -f --mount-proc true"]);
+    let bwrap = || variant("bwrap", &["bwrap --unshare-all --dev-bind / / --proc /proc true"]);
+    let floor = || variant("C, clone3", &["isolate_floor true"]);
+    let ours = |line| variant("nsnet isolate", &[line]);
+    vec![
+        row(
+            "isolate --no-sys",
+            "",
+            "",
+            &[0.9, 0.7, 1.15],
+            vec![ours("nsnet isolate --no-sys true"), unshare(), bwrap(), floor()],
+        ),
+        row("isolate", "", "", &[1.0, 0.7, 1.3], vec![ours("nsnet isolate true"), unshare(), bwrap(), floor()]),
+        row(
+            "isolate --map-root",
+            "",
+            "",
+            &[1.0],
+            vec![ours("nsnet isolate --map-root true"), variant("unshare", &["unshare -Urnuipm -f --mount-proc true"])],
+        ),
+        row(
+            "isolate --veth, first ping answered",
+            "",
+            "",
+            &[0.5],
+            vec![
+                ours("nsnet isolate --veth h0=10.9.0.1/30 i0=10.9.0.2/30 ping -qc1 10.9.0.1"),
+                variant("unshare and six ip", &["isolate_by_hand"]),
+            ],
+        ),
     ]
 }
 

@@ -129,7 +129,7 @@ pub(super) fn run(script: Script<'_>) -> ! {
 
 fn give_up(report: &Report, at: usize, errno: Errno) -> ! {
     report.fail(at, errno);
-    process::exit(125)
+    process::end(125)
 }
 
 impl Act {
@@ -174,7 +174,7 @@ fn pass(gate: &OwnedFd) -> rustix::io::Result<()> {
         match rustix::io::read(gate, &mut byte) {
             Err(Errno::INTR) => {}
             Ok(1) => return Ok(()),
-            _ => process::exit(125),
+            _ => process::end(125),
         }
     }
 }
@@ -186,7 +186,7 @@ fn die_with_parent(signal: Signal, gate: &OwnedFd) -> rustix::io::Result<()> {
     let mut end = [PollFd::new(gate, PollFlags::empty())];
     poll(&mut end, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
     if end[0].revents().contains(PollFlags::HUP) {
-        process::exit(125);
+        process::end(125);
     }
     Ok(())
 }

@@ -53,9 +53,9 @@ fn ended(status: WaitStatus, report: &Report) {
         report.stopped();
     }
     if let Some(code) = status.exit_status() {
-        process::exit(code);
+        process::end(code);
     }
     if let Some(signal) = status.terminating_signal() {
-        process::exit(128 + signal);
+        process::end(128 + signal);
     }
 }

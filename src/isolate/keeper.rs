@@ -83,7 +83,7 @@ fn keep(path: &CString, from_parent: &OwnedFd) -> ! {
     if let Some(message) = kept {
         remove(path, message);
     }
-    process::exit(0)
+    process::end(0)
 }
 
 /// Takes the name away if it still stands for that namespace.

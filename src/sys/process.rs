@@ -29,7 +29,7 @@ pub(crate) struct EndsHere;
 
 impl Drop for EndsHere {
     fn drop(&mut self) {
-        exit(125);
+        end(125);
     }
 }
 
@@ -75,7 +75,7 @@ pub(crate) fn fork() -> io::Result<u32> {
 }
 
 /// Ends the process at once: nothing is flushed, nothing dropped.
-pub(crate) fn exit(code: c_int) -> ! {
+pub(crate) fn end(code: c_int) -> ! {
     // SAFETY: _exit does not return, and runs none of this process's code.
     unsafe { libc::_exit(code) }
 }

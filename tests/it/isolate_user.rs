@@ -41,10 +41,10 @@ fn ranges_are_mapped_as_they_are_written() {
 #[test]
 fn groups_can_be_given_up_or_not() {
     let world = World::new();
-    let word = |options: &str| world.sh(&format!("$NSNET isolate {options} cat /proc/self/setgroups"));
-    assert_eq!(word("--map-root --setgroups deny"), "deny\n");
+    let setgroups = |options: &str| world.sh(&format!("$NSNET isolate {options} cat /proc/self/setgroups"));
+    assert_eq!(setgroups("--map-root --setgroups deny"), "deny\n");
     if is_real_root() {
-        assert_eq!(word("--map-root"), "allow\n");
+        assert_eq!(setgroups("--map-root"), "allow\n");
     }
 }
 

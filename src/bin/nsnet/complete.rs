@@ -24,7 +24,7 @@ use nsnet::{
 };
 
 use crate::{
-    args::{Cli, Shell},
+    args::{Cli, Shell, isolate::SIGNALS},
     words,
 };
 
@@ -111,7 +111,7 @@ fn without_options(command: Command) -> Command {
 fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
     match (arg.get_value_names()?.first()?.as_str(), verb) {
         // A name that is not there yet.
-        ("NAME", "add" | "attach") => None,
+        ("NAME", "add" | "attach" | "isolate") => None,
         ("NAME" | "OLD", _) => Some(ArgValueCompleter::new(names)),
         ("NS", _) => Some(ArgValueCompleter::new(namespaces)),
         ("WORD", object) => {
@@ -122,7 +122,10 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
         ("inet|inet6", _) => {
             Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, ["inet", "inet6"].map(str::to_owned))))
         }
-        ("END", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, new_links))),
+        ("FILE", "isolate") => Some(ArgValueCompleter::new(PathCompleter::any())),
+        ("DIR", _) => Some(ArgValueCompleter::new(PathCompleter::dir())),
+        ("SIG", _) => Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, SIGNALS.map(str::to_owned)))),
+        ("END" | "OUTER", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, new_links))),
         ("[NS:]IF", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, links))),
         ("PID", _) => Some(ArgValueCompleter::new(|typed: &OsStr| processes("", typed, ""))),
         ("CMD", _) => Some(ArgValueCompleter::new(command)),
@@ -293,8 +296,25 @@ mod tests {
     use super::*;
 
     /// What has no list to choose from.
-    const FREE: &[&str] =
-        &["add NAME", "attach NAME", "rename NEW", "exec UID[:GID]", "veth BYTES", "veth MAC", "veth N"];
+    const FREE: &[&str] = &[
+        "add NAME",
+        "attach NAME",
+        "rename NEW",
+        "exec UID[:GID]",
+        "isolate HOST",
+        "isolate DOMAIN",
+        "isolate SECONDS",
+        "isolate ROUTE",
+        "isolate ADDR",
+        "isolate NAME",
+        "isolate INSIDE:OUTSIDE:COUNT",
+        "isolate CAP",
+        "isolate KEY=VALUE",
+        "isolate FD",
+        "veth BYTES",
+        "veth MAC",
+        "veth N",
+    ];
 
     fn uncompleted(command: &Command, found: &mut Vec<String>) {
         for arg in command.get_arguments().filter(|arg| !arg.is_hide_set() && arg.get_action().takes_values()) {

@@ -17,10 +17,10 @@ pub struct Isolate {
     #[command(flatten)]
     pub kinds: Kinds,
     /// The host name inside.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "HOST")]
     pub hostname: Option<OsString>,
     /// The NIS domain name inside.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "DOMAIN")]
     pub domainname: Option<OsString>,
     /// Seconds by which the uptime is ahead inside.
     #[arg(long, value_name = "SECONDS", value_parser = offset, allow_hyphen_values = true)]
@@ -257,7 +257,7 @@ fn variable(text: &str) -> Result<(OsString, OsString), String> {
 }
 
 /// In the order of their numbers, from 1; the same on all architectures that nsnet is built for but a few.
-const SIGNALS: [&str; 31] = [
+pub const SIGNALS: [&str; 31] = [
     "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2", "PIPE", "ALRM", "TERM",
     "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG", "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO",
     "PWR", "SYS",
