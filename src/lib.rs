@@ -95,6 +95,17 @@
 //! # drop(why_not); Ok(()) }
 //! ```
 //!
+//! # Isolating a command
+//!
+//! [`isolate::Isolation`] runs a command in namespaces of its own and waits for its end; nothing is left then.
+//!
+//! ```
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let command = ["sh", "-c", "exit $$"].map(Into::into);
+//! assert_eq!(nsnet::isolate::Isolation::new(command).run(&mut |_event| {})?.code(), 1);
+//! # Ok(()) }
+//! ```
+//!
 //! # Wiring
 //!
 //! Netlink functions are async, on the caller's tokio runtime. A connection belongs to the

@@ -59,6 +59,22 @@ pub enum ExecError {
     NotExecutable(Error),
 }
 
+impl std::fmt::Display for ExecError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Prepare(e) | Self::NotFound(e) | Self::NotExecutable(e) => e.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ExecError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Prepare(e) | Self::NotFound(e) | Self::NotExecutable(e) => e.source(),
+        }
+    }
+}
+
 /// Becomes a command inside a namespace, as `ip netns exec` does: the process stays the same, so
 /// its id, signals, terminal and exit code are the command's own.
 ///

@@ -1,14 +1,18 @@
 //! A command in namespaces of its own, made by one clone, that leaves the host as it is.
 //!
-//! ```no_run
-//! use nsnet::{inspect::NsKind, isolate::{Ended, Isolation}};
-//! # fn main() -> Result<(), nsnet::exec::ExecError> {
-//! let command = ["sh".into(), "-c".into(), "ping -c1 10.9.0.1 && exit 7".into()];
-//! let veth = ["host0=10.9.0.1/30".parse().unwrap(), "eth0=10.9.0.2/30".parse().unwrap()];
-//! let ended = Isolation::new(command).hostname("box").veth(veth).run(&mut |_event| {})?;
-//! assert_eq!(ended, Ended::Exited(7));
+//! ```
+//! use nsnet::isolate::{Ended, Isolation};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let script = "test $(hostname) = box && ip route get 10.9.0.1 >/dev/null && exit 7";
+//! let command = ["sh", "-c", script].map(Into::into);
+//! let veth = ["host0=10.9.0.1/30".parse()?, "eth0=10.9.0.2/30".parse()?];
+//! let isolation = Isolation::new(command).hostname("box").veth(veth);
+//! assert_eq!(isolation.run(&mut |_event| {})?, Ended::Exited(7));
 //! # Ok(()) }
 //! ```
+//!
+//! The child lives no longer than the thread that calls [`run`](Isolation::run), which waits for it. In a program with threads
+//! it makes system calls only until it becomes the command.
 
 mod caps;
 mod child;
