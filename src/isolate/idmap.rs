@@ -173,8 +173,8 @@ impl Maps {
     }
 
     /// Groups that exist inside, for `ping_group_range`.
-    pub(super) fn group_ranges(&self) -> impl Iterator<Item = (u32, u32)> {
-        self.groups.iter().map(|range| (range.inside, range.inside.saturating_add(range.count - 1)))
+    pub(super) fn group_ranges(&self) -> Vec<(u32, u32)> {
+        self.groups.iter().map(|range| (range.inside, range.inside.saturating_add(range.count - 1))).collect()
     }
 
     /// The kernel lets anybody map the own group, if nobody inside can give up groups then.
@@ -191,6 +191,16 @@ impl Maps {
         write(pid, &self.users, &users(), self.auto)?;
         write(pid, &self.groups, &groups(), self.auto)
     }
+}
+
+/// Groups that exist in the user namespace of the caller.
+pub(super) fn groups_here() -> Vec<(u32, u32)> {
+    let range = |line: &str| {
+        let numbers: Vec<u32> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [inside, _, count] = numbers[..] else { return None };
+        Some((inside, inside.saturating_add(count.checked_sub(1)?)))
+    };
+    fs::read_to_string("/proc/self/gid_map").unwrap_or_default().lines().filter_map(range).collect()
 }
 
 fn resolve(wishes: &IdMaps, further: &[IdRange], ids: &Ids) -> Result<Vec<IdRange>> {

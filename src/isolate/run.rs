@@ -87,7 +87,15 @@ impl Setting<'_> {
         // The child has its own copies of what it needs; of ours, its terminal would never end.
         let mut hearing =
             Hearing { steps: prepared.steps.into_iter().map(Shown::from).collect(), events, failure: None };
-        self.set_up(&mut running, &prepared.maps, &mut hearing).map_err(ExecError::Prepare)?;
+        if let Err(error) = self.set_up(&mut running, &prepared.maps, &mut hearing) {
+            running.end();
+            running.is_ready(&mut hearing);
+            // A child that failed meanwhile is the cause of what failed here.
+            return Err(match hearing.failure {
+                Some((at, errno)) => self.explain(&hearing.steps, at, errno),
+                None => ExecError::Prepare(error),
+            });
+        }
         if !self.wishes.forward_signals {
             self.signals.restore();
         }
@@ -329,6 +337,15 @@ impl Running {
         let _ = rustix::io::write(&self.opener, b"1");
     }
 
+    /// Ends the child, unless it has ended.
+    fn end(&mut self) {
+        if !self.reaped {
+            let _ = process::send_signal(&self.child.pidfd, rustix::process::Signal::KILL.as_raw());
+            let _ = waitid(WaitId::PidFd(self.child.pidfd.as_fd()), WaitIdOptions::EXITED);
+            self.reaped = true;
+        }
+    }
+
     /// Waits until the child has done all its steps; not so where one failed.
     fn is_ready(&self, hearing: &mut Hearing<'_>) -> bool {
         loop {
@@ -343,10 +360,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if !self.reaped {
-            let _ = process::send_signal(&self.child.pidfd, rustix::process::Signal::KILL.as_raw());
-            let _ = waitid(WaitId::PidFd(self.child.pidfd.as_fd()), WaitIdOptions::EXITED);
-        }
+        self.end();
         if let Some(foreground) = &self.foreground {
             foreground.take_back();
         }

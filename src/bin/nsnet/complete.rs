@@ -118,11 +118,10 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
             let object = object.to_owned();
             Some(ArgValueCompleter::new(move |typed: &OsStr| words_of(&object, typed)))
         }
-        ("FILE|-", _) => Some(ArgValueCompleter::new(PathCompleter::any())),
+        ("FILE|-", _) | ("FILE", "isolate") => Some(ArgValueCompleter::new(PathCompleter::any())),
         ("inet|inet6", _) => {
             Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, ["inet", "inet6"].map(str::to_owned))))
         }
-        ("FILE", "isolate") => Some(ArgValueCompleter::new(PathCompleter::any())),
         ("DIR", _) => Some(ArgValueCompleter::new(PathCompleter::dir())),
         ("SIG", _) => Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, SIGNALS.map(str::to_owned)))),
         ("END" | "OUTER", _) => Some(ArgValueCompleter::new(|typed: &OsStr| placed(typed, new_links))),
