@@ -136,10 +136,7 @@ impl Act {
     fn perform(&mut self, gate: &OwnedFd, report: &Report) -> rustix::io::Result<()> {
         match self {
             Self::Gate => pass(gate),
-            Self::Ready => {
-                report.ready();
-                pass(gate)
-            }
+            Self::Ready => report.ready().and_then(|()| pass(gate)),
             Self::DieWithParent(signal) => die_with_parent(*signal, gate),
             Self::BecomeRoot { groups } => become_root(*groups),
             Self::EnterNewTime(offsets) => process::enter_new_time(offsets),

@@ -46,14 +46,16 @@ impl Keeper {
     }
 
     /// Tells it which namespace it is, before the name is given: another one of that name is not touched.
-    pub(super) fn tell(&self, id: NetnsId) {
+    ///
+    /// # Errors
+    ///
+    /// `Os` where it is gone: nobody would remove the name if this process were killed.
+    pub(super) fn tell(&self, id: NetnsId) -> Result<()> {
         let mut message = [0; BYTES];
         message[..8].copy_from_slice(&id.device.to_ne_bytes());
         message[8..].copy_from_slice(&id.inode.to_ne_bytes());
-        if let Some(pipe) = &self.to_it {
-            // A keeper that was killed keeps nothing; the name is still removed by the parent.
-            let _ = rustix::io::write(pipe, &message);
-        }
+        let Some(pipe) = &self.to_it else { return Ok(()) };
+        rustix::io::write(pipe, &message).map(drop).map_err(|e| Error::os("tell", "the keeper of the name", e))
     }
 }
 

@@ -28,28 +28,29 @@ impl Report {
         Self(pipe)
     }
 
+    /// Best effort, as all but [`ready`](Self::ready): a parent that is gone hears nothing.
     pub(super) fn fail(&self, step: usize, errno: Errno) {
-        self.tell(b'F', step, errno.raw_os_error());
+        let _ = self.tell(b'F', step, errno.raw_os_error());
     }
 
     pub(super) fn warn(&self, step: usize, errno: Errno) {
-        self.tell(b'W', step, errno.raw_os_error());
+        let _ = self.tell(b'W', step, errno.raw_os_error());
     }
 
-    pub(super) fn ready(&self) {
-        self.tell(b'R', 0, 0);
+    /// The parent waits for this.
+    pub(super) fn ready(&self) -> rustix::io::Result<()> {
+        self.tell(b'R', 0, 0)
     }
 
     pub(super) fn stopped(&self) {
-        self.tell(b'S', 0, 0);
+        let _ = self.tell(b'S', 0, 0);
     }
 
-    /// Best effort: a parent that is gone hears nothing.
-    fn tell(&self, what: u8, step: usize, errno: i32) {
+    fn tell(&self, what: u8, step: usize, errno: i32) -> rustix::io::Result<()> {
         let mut message = [what; BYTES];
         message[1..5].copy_from_slice(&u32::try_from(step).unwrap_or(u32::MAX).to_ne_bytes());
         message[5..9].copy_from_slice(&errno.to_ne_bytes());
-        let _ = rustix::io::write(&self.0, &message);
+        rustix::io::write(&self.0, &message).map(drop)
     }
 }
 

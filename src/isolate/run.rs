@@ -171,13 +171,13 @@ impl Setting<'_> {
         let pid = running.child.pid;
         if self.wishes.has(NsKind::User) {
             maps.write(pid)?;
-            running.open_gate();
+            running.open_gate()?;
         }
         if self.needs_inside() {
             let inside = Netns::of_child(pid, "the new namespace")?;
             self.wire(&inside, running)?;
             if let (Some(name), Some(keeper)) = (&self.wishes.name, &running.keeper) {
-                keeper.tell(inside.id());
+                keeper.tell(inside.id())?;
                 netns::attach(name, &inside)?;
             }
         }
@@ -189,7 +189,7 @@ impl Setting<'_> {
         // What failed in the child is told when its end is seen.
         if running.is_ready(hearing) {
             (hearing.events)(Event::Started { pid });
-            running.open_gate();
+            running.open_gate()?;
         }
         Ok(())
     }
@@ -333,8 +333,11 @@ struct Running {
 
 impl Running {
     /// A child that has failed meanwhile has told why; nobody reads this then.
-    fn open_gate(&self) {
-        let _ = rustix::io::write(&self.opener, b"1");
+    fn open_gate(&self) -> Result<()> {
+        match rustix::io::write(&self.opener, b"1") {
+            Ok(_) | Err(Errno::PIPE) => Ok(()),
+            Err(e) => Err(Error::os("tell", "the child to go on", e)),
+        }
     }
 
     /// Ends the child, unless it has ended.

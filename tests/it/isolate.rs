@@ -293,8 +293,10 @@ fn whatever_fails_leaves_nothing() {
             let inject = format!("strace -f -qq -o /dev/null -e trace={call} -e inject={call}:error=EPERM:when={at}");
             let ran = world.shell(&format!("timeout -k 1 20 {inject} $NSNET {line}"));
             let code = ran.status.code();
-            assert!(matches!(code, Some(0 | 1 | 125 | 126 | 137)), "{call} {at}: {ran}");
-            assert!(code == Some(0) || !ran.err.is_empty(), "{call} {at}: {ran}");
+            // 124 would be a wait without an end.
+            assert!(matches!(code, Some(0 | 1 | 125 | 126)), "{call} {at}: {ran}");
+            // Where the very report of a failure failed, only the code tells of it.
+            assert!(code == Some(0) || !ran.err.is_empty() || call == "write", "{call} {at}: {ran}");
             let left =
                 world.sh("ip -o link; ls /run/netns 2>/dev/null || :; pgrep -f 'isolat[e] --init --hostname box' || :");
             let links = left.lines().filter(|line| !line.contains(": lo:")).collect::<Vec<_>>();
