@@ -1,6 +1,7 @@
 //! Kinds of links that can be made, and what each can be told.
 
 mod ip_tunnel;
+mod seen;
 mod stacked;
 mod switch;
 mod udp_tunnel;
