@@ -219,8 +219,8 @@ macro_rules! prose {
 }
 
 /// What the man pages are made of.
-const PROSE: [(&str, &str); 23] = prose! {
-    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "link" "list" "list-id" "map" "monitor" "neigh" "ns" "pids"
+const PROSE: [(&str, &str); 24] = prose! {
+    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "lab" "link" "list" "list-id" "map" "monitor" "neigh" "ns" "pids"
     "prune" "rename" "route" "rule" "set" "show" "veth"
 };
 

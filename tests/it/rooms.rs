@@ -14,7 +14,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("libc::", &["sys/", "error.rs", "netlink/", "netns/"]),
     ("unsafe ", &["sys/"]),
     ("clap", &["bin/nsnet/"]),
-    ("serde_json", &["bin/nsnet/render/", "bin/nsnet/report.rs"]),
+    ("serde_json", &["lab/spec/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
+    ("toml::", &["lab/"]),
+    ("annotate_snippets", &["bin/nsnet/render/lab/"]),
     ("println!", &[]),
     ("eprintln!", &[]),
     ("print!", &[]),
@@ -40,8 +42,12 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("netlink/", &["error", "name", "addr", "netns", "sys"]),
     ("inspect/", &["error", "name", "netlink", "netns", "sys"]),
     ("exec/", &["error", "name", "netns", "sys"]),
-    // `lab/state.rs` takes plain data of `netlink` (kinds); what is pure otherwise knows neither.
+    // What is pure takes plain data of `netlink` (kinds), and knows neither namespaces nor system calls.
     ("lab/state.rs", &["name", "addr", "netlink"]),
+    ("lab/problem.rs", &["error"]),
+    ("lab/range.rs", &["name"]),
+    ("lab/spec/", &["name", "netlink"]),
+    ("lab/check/", &["error", "name", "addr", "netlink"]),
     ("lab/", &["error", "name", "addr", "netlink", "netns", "sys"]),
 ];
 

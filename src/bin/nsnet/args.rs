@@ -1,5 +1,7 @@
 //! The command line: every option and every word of help, once.
 
+mod lab;
+
 use std::ffi::{OsStr, OsString};
 
 use crate::words::Words;
@@ -7,6 +9,7 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
+pub use lab::{Lab, LabFile, LabQuestion};
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {
@@ -178,6 +181,8 @@ pub enum Verb {
     Map(Map),
     /// Show the namespaces of processes, of every kind; compare them; list all there are.
     Ns(Ns),
+    /// Networks that a file describes.
+    Lab(Lab),
     /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
     Veth(Veth),
     /// Make, change, delete and show links.

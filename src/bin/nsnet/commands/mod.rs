@@ -2,6 +2,7 @@
 
 mod addr;
 mod exec;
+mod lab;
 mod link;
 mod link_show;
 mod list;
@@ -142,6 +143,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Pids(args) => processes::pids(&args, &mut context),
         Verb::Show(args) => show::show(&args, &mut context),
         Verb::Map(args) => map::map(&args, &mut context),
+        Verb::Lab(args) => lab::lab(args, &mut context),
         Verb::Ns(args) => ns::ns(args),
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),

@@ -3,6 +3,7 @@
 mod draw;
 mod ip;
 mod json;
+mod lab;
 mod map;
 mod ns;
 mod portrait;
@@ -24,6 +25,7 @@ use nsnet::{
 };
 
 use crate::commands::Failure;
+pub use lab::{BadLab, LabAnswer};
 pub use sheet::View;
 
 /// What a command found out or did.
@@ -57,6 +59,7 @@ pub enum Answer {
     Compared(Vec<Compared>),
     ListedNs(Vec<ListedNs>),
     Portrait(Box<Portrait>),
+    Lab(Box<LabAnswer>),
     /// Nothing is printed: the exit code says it all.
     Verdict(u8),
     Map {
@@ -278,6 +281,7 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                     code = ns::code_of(kinds);
                 }
                 Answer::Portrait(portrait) => portrait::write(&mut bytes, format, view, portrait)?,
+                Answer::Lab(answer) => code = lab::write(&mut bytes, format, style, answer)?,
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 Answer::Links(rows) => sheet::write(&mut bytes, format, view, rows, ip::link::fill)?,
                 Answer::Addrs(rows) => sheet::write(&mut bytes, format, view, rows, ip::addr::fill)?,

@@ -172,8 +172,21 @@ pub fn netns_verbs() -> BTreeSet<&'static str> {
 }
 
 /// nsnet's own verbs; they are written in full, and a prefix that fits one of them is ambiguous.
-const OWN_VERBS: &[&str] =
-    &["rename", "prune", "map", "ns", "veth", "completions", "link", "addr", "address", "neigh", "route", "rule"];
+const OWN_VERBS: &[&str] = &[
+    "rename",
+    "prune",
+    "map",
+    "ns",
+    "lab",
+    "veth",
+    "completions",
+    "link",
+    "addr",
+    "address",
+    "neigh",
+    "route",
+    "rule",
+];
 
 /// Objects of ip: what is behind them is read by the tables of this room, not by clap.
 pub const OBJECTS: &[&str] = &["link", "addr", "neigh", "route", "rule"];

@@ -1,0 +1,17 @@
+//! `lab`: a file that becomes a network. One file a question.
+
+mod check;
+mod file;
+
+use super::{Context, Failure};
+use crate::{
+    args::{Lab, LabQuestion},
+    render::{Answer, LabAnswer},
+};
+
+pub fn lab(args: Lab, _context: &mut Context<'_>) -> Result<Answer, Failure> {
+    let answer: LabAnswer = match args.question {
+        LabQuestion::Check(args) => check::check(&args)?,
+    };
+    Ok(Answer::Lab(Box::new(answer)))
+}

@@ -1,0 +1,221 @@
+//! From text to [`Spec`], with every mistake instead of the first.
+//!
+//! serde stops at the first mistake. So a tree is made first; what serde points at is taken out of
+//! it, and the rest is read again.
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::{
+    Spanned,
+    de::{DeArray, DeString, DeTable, DeValue, ValueDeserializer},
+};
+
+use super::{Spec, json};
+use crate::{
+    lab::problem::{Faults, nearest},
+    name::escaped,
+};
+
+/// Nobody reads more.
+const MOST_PROBLEMS: usize = 100;
+
+const NETWORK_KEYS: [&str; 4] = ["subnet", "members", "gateway", "mtu"];
+const INTERFACE_KEYS: [&str; 7] = ["kind", "link", "addrs", "mtu", "mac", "up", "master"];
+/// Kinds without options, which serde takes for words.
+const BARE_KINDS: [&str; 4] = ["dummy", "ifb", "veth", "wireguard"];
+
+/// Reads what can be read; also says whether that is all but keys that mean nothing.
+pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
+    let before = faults.len();
+    let mut table = if text.trim_start().starts_with('{') { json::parse(text, faults) } else { parse(text, faults) };
+    let mut whole = faults.len() == before;
+    if whole && !table.contains_key("name") {
+        faults.advise(0..0, "the lab has no name", "begin with a line such as: name = \"campus\"");
+    }
+    set_options_apart(&mut table, faults);
+    let mut taken_out = String::new();
+    while faults.len() < MOST_PROBLEMS {
+        // One that is missing or wrong has been reported, and the rest can be read without.
+        table.entry(key("name")).or_insert_with(|| Spanned::new(NOWHERE, DeValue::String("lab".into())));
+        let root = Spanned::new(NOWHERE, DeValue::Table(table.clone()));
+        let error = match Spec::deserialize(ValueDeserializer::from(root)) {
+            Ok(spec) => return (Some(spec), whole),
+            Err(error) => error,
+        };
+        let span = error.span().unwrap_or(NOWHERE);
+        whole &= error.message().starts_with(UNKNOWN);
+        let missing = error.message().strip_prefix("missing field ");
+        // What is missing because it was wrong has been reported.
+        if missing.is_none_or(|field| !taken_out.contains(field)) {
+            report(&error, &table, span.clone(), faults);
+        }
+        let Some(key) = prune_table(&mut table, &span) else { break };
+        taken_out.extend(["`", &key, "`"]);
+    }
+    (None, false)
+}
+
+/// Of what is not in the file.
+const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
+
+fn parse<'i>(text: &'i str, faults: &mut Faults) -> DeTable<'i> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in errors {
+        let span = error.span().unwrap_or_default();
+        faults.add(span, format!("this is no TOML: {}", error.message().replace('`', "'")));
+    }
+    table.into_inner()
+}
+
+const UNKNOWN: &str = "unknown field `";
+
+/// Says in nsnet's words what serde has against a file.
+fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, faults: &mut Faults) {
+    let message = error.message();
+    let Some((key, expected)) = message.strip_prefix(UNKNOWN).and_then(|rest| rest.split_once('`')) else {
+        return faults.add(span, plain(message));
+    };
+    let siblings = siblings_of(root, &span);
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let beside = match siblings {
+        Some(Siblings::OfNetwork) => &NETWORK_KEYS[..],
+        Some(Siblings::OfInterface) => &INTERFACE_KEYS[..],
+        None => &[],
+    };
+    // Options that are set apart have keys that nobody may write.
+    let hidden = |word: &&str| !(*word == "bridge" && known.contains(&"subnet"));
+    let known: Vec<_> = known.iter().copied().filter(hidden).chain(beside.iter().copied()).collect();
+    let hint = match nearest(key, known.iter().copied()) {
+        Some(meant) => format!("did you mean '{meant}'?"),
+        None => format!("what can be said here: {}", known.join(", ")),
+    };
+    faults.advise(span, format!("there is no key '{}' here", escaped(key.as_bytes())), hint);
+}
+
+/// serde's sentences in the quotes that nsnet has, on one line.
+fn plain(message: &str) -> String {
+    let message = message.trim_end().replace('`', "'").replace("a sequence", "a list").replace("a map", "a table");
+    escaped(message.as_bytes())
+}
+
+/// Whose options a key stands among.
+enum Siblings {
+    OfNetwork,
+    OfInterface,
+}
+
+fn siblings_of(root: &DeTable<'_>, span: &Range<usize>) -> Option<Siblings> {
+    let among =
+        |options: Option<&DeTable<'_>>| options.is_some_and(|table| table.keys().any(|key| key.span() == *span));
+    let of_network = |network: &DeTable<'_>| among(table_in(network, "bridge"));
+    let of_interface = |interface: &DeTable<'_>| {
+        let kind = table_in(interface, "kind");
+        kind.is_some_and(|kind| kind.values().any(|options| among(options.get_ref().as_table())))
+    };
+    if tables_in(root, "networks").any(of_network) {
+        return Some(Siblings::OfNetwork);
+    }
+    let mut interfaces = tables_in(root, "nodes").flat_map(|node| tables_in(node, "interfaces"));
+    interfaces.any(of_interface).then_some(Siblings::OfInterface)
+}
+
+fn table_in<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> Option<&'a DeTable<'i>> {
+    table.get(key)?.get_ref().as_table()
+}
+
+fn tables_in<'a, 'i>(table: &'a DeTable<'i>, key: &str) -> impl Iterator<Item = &'a DeTable<'i>> {
+    table_in(table, key).into_iter().flat_map(|table| table.values()).filter_map(|value| value.get_ref().as_table())
+}
+
+/// Options of kinds stand beside the keys that all interfaces have, and those of switches beside the
+/// keys that all networks have. serde gets them apart, because it would forget their places.
+fn set_options_apart(root: &mut DeTable<'_>, faults: &mut Faults) {
+    for network in tables_of(root, "networks") {
+        let span = network.span();
+        let DeValue::Table(table) = network.get_mut() else { continue };
+        if let Some(options) = take_others(table, &NETWORK_KEYS) {
+            table.insert(key("bridge"), Spanned::new(span, DeValue::Table(options)));
+        }
+    }
+    for node in tables_of(root, "nodes") {
+        let DeValue::Table(node) = node.get_mut() else { continue };
+        for interface in tables_of(node, "interfaces") {
+            if let DeValue::Table(table) = interface.get_mut() {
+                set_kind_apart(table, faults);
+            }
+        }
+    }
+}
+
+fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
+    let Some(kind) = interface.get("kind") else { return };
+    let span = kind.span();
+    let Some(word) = kind.get_ref().as_str().map(str::to_owned) else { return };
+    let options = take_others(interface, &INTERFACE_KEYS).unwrap_or_default();
+    if BARE_KINDS.contains(&word.as_str()) {
+        for key in options.keys() {
+            let name = escaped(key.get_ref().as_bytes());
+            faults.advise(
+                key.span(),
+                format!("there is no key '{name}' here"),
+                format!("the kind '{word}' has no options; what can be said here: {}", INTERFACE_KEYS.join(", ")),
+            );
+        }
+        return;
+    }
+    let word = Spanned::new(span.clone(), DeString::Owned(word));
+    let kind: DeTable<'_> = [(word, Spanned::new(span.clone(), DeValue::Table(options)))].into_iter().collect();
+    interface.insert(key("kind"), Spanned::new(span, DeValue::Table(kind)));
+}
+
+fn key(text: &str) -> Spanned<DeString<'static>> {
+    Spanned::new(NOWHERE, DeString::Owned(text.to_owned()))
+}
+
+fn tables_of<'a, 'i>(table: &'a mut DeTable<'i>, key: &str) -> impl Iterator<Item = &'a mut Spanned<DeValue<'i>>> {
+    let inner = match table.get_mut(key).map(Spanned::get_mut) {
+        Some(DeValue::Table(table)) => Some(table),
+        _ => None,
+    };
+    inner.into_iter().flat_map(|table| table.iter_mut().map(|(_, value)| value))
+}
+
+/// Takes out what is under other keys than these, if anything is.
+fn take_others<'i>(table: &mut DeTable<'i>, keys: &[&str]) -> Option<DeTable<'i>> {
+    let (own, others) = std::mem::take(table).into_iter().partition(|(key, _)| keys.contains(&key.get_ref().as_ref()));
+    *table = own;
+    Some(others).filter(|others: &DeTable<'_>| !others.is_empty())
+}
+
+/// Takes out what is at this place: the innermost, where several begin and end there. Returns the key
+/// that it was below.
+fn prune_table(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
+    let within = |(key, value): (&Spanned<DeString<'_>>, &mut Spanned<DeValue<'_>>)| match value.get_mut() {
+        DeValue::Table(table) => prune_table(table, span),
+        DeValue::Array(array) => prune_array(array, span, key.get_ref()),
+        _ => None,
+    };
+    if let Some(key) = table.iter_mut().find_map(within) {
+        return Some(key);
+    }
+    let at = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
+    let key = at.map(|(key, _)| key.get_ref().clone().into_owned())?;
+    table.remove(key.as_str());
+    Some(key)
+}
+
+fn prune_array(array: &mut DeArray<'_>, span: &Range<usize>, key: &str) -> Option<String> {
+    let within = |item: &mut Spanned<DeValue<'_>>| match item.get_mut() {
+        DeValue::Table(table) => prune_table(table, span),
+        DeValue::Array(array) => prune_array(array, span, key),
+        _ => None,
+    };
+    if let Some(key) = array.iter_mut().find_map(within) {
+        return Some(key);
+    }
+    let before = array.len();
+    let items = std::mem::replace(array, DeArray::new());
+    *array = items.into_iter().filter(|item| item.span() != *span).collect();
+    (array.len() < before).then(|| key.to_owned())
+}
