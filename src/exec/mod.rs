@@ -7,6 +7,7 @@ pub(crate) mod vrf;
 use std::ffi::OsString;
 
 pub use user::User;
+pub(crate) use view::ETC_DIRS;
 
 use crate::{
     error::{Error, ErrorKind, Result},

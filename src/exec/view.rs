@@ -25,7 +25,9 @@ use crate::{
     sys::{self, mountinfo},
 };
 
-const ETC_NETNS: &str = "/etc/netns";
+/// Where the files of a name lie that are bound over those of `/etc`: where ip looks, and where labs keep
+/// them if `/etc` cannot be written. What is in the last one comes to lie on top.
+pub(crate) const ETC_DIRS: [&str; 2] = ["/etc/netns", "/run/nsnet/etc"];
 const SYS: &str = "/sys";
 
 /// Enters a namespace, with a mount view of its own.
@@ -122,8 +124,11 @@ fn sys_flags() -> MountFlags {
 
 /// Binds each entry of `/etc/netns/NAME` over its namesake in `/etc`; a symlink there is followed.
 fn bind_etc(name: &NsName, warn: &mut dyn FnMut(Error)) -> Result<()> {
-    let dir = Path::new(ETC_NETNS).join(name.as_os_str());
-    let entries = match fs::read_dir(&dir) {
+    ETC_DIRS.iter().try_for_each(|parent| bind_all_of(&Path::new(parent).join(name.as_os_str()), warn))
+}
+
+fn bind_all_of(dir: &Path, warn: &mut dyn FnMut(Error)) -> Result<()> {
+    let entries = match fs::read_dir(dir) {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(()),
         entries => entries.map_err(|e| Error::os("read", quoted(dir.as_os_str()), e))?,
     };

@@ -1,11 +1,22 @@
 //! Labs: a file that becomes a network, stays one, and goes away.
 
+mod apply;
+mod files;
+mod lock;
+mod mark;
+mod observe;
 mod plan;
+mod preflight;
 mod problem;
+mod site;
 pub mod spec;
 mod state;
 mod step;
+mod sysctl;
+mod work;
 
+pub use apply::{Found, Lowered, OnProgress, Progress, Raised, down, list, lives_on, look, nodes_of, plan_now, up};
+pub use mark::ROUTE_PROTOCOL;
 pub use plan::plan;
 pub use problem::Problem;
 pub use spec::Spec;

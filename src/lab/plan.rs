@@ -441,8 +441,13 @@ impl Plan<'_> {
                 continue;
             }
             done.extend(far.as_ref().map(|(far, _)| far.clone()));
-            let peer = far.map(|(far, link)| (far, link.clone()));
-            steps.push(Step::DeleteLink(Box::new(PlannedLink { at, link: seen.clone(), peer })));
+            let (one, other) = match far {
+                // In a namespace of the lab, many can go at once.
+                Some(far) if at.place == Place::Here => (far, Some((at, seen))),
+                far => ((at, seen), far),
+            };
+            let peer = other.map(|(far, link)| (far, link.clone()));
+            steps.push(Step::DeleteLink(Box::new(PlannedLink { at: one.0, link: one.1.clone(), peer })));
         }
         steps
     }

@@ -372,6 +372,10 @@ impl Route {
         next
     }
 
+    pub(super) fn of_object(object: &RouteNetlinkMessage) -> Option<Self> {
+        route_of(object)
+    }
+
     fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let family = family_of(header.address_family)?;

@@ -29,6 +29,7 @@ use rustix::{
 pub use delete::{Deletion, Outcome, delete, delete_all};
 pub use entry::{Entry, State};
 pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
+pub(crate) use named::create_prepared;
 pub use named::{CreateOptions, attach, create, list, prune, rename};
 pub(crate) use nsid::nsids_of;
 pub use nsid::{Nsid, NsidPeer, nsid_in, nsid_peer, nsid_peers, nsids, set_nsid};
@@ -126,15 +127,16 @@ impl Netns {
 
     /// The same, called by what it is for.
     pub(crate) fn unnamed_for(purpose: &'static str) -> Result<Self> {
-        on_a_thread_that_ends(|| Self::make_here(purpose, true))?
+        on_a_thread_that_ends(|| {
+            let made = Self::make_here(purpose)?;
+            netlink::link::raise_loopback(purpose)?;
+            Ok(made)
+        })?
     }
 
     /// Moves the calling thread, which must be about to end, into a new namespace and opens that.
-    fn make_here(shown: impl fmt::Display, lo_up: bool) -> Result<Self> {
+    fn make_here(shown: impl fmt::Display) -> Result<Self> {
         sys::unshare_net().map_err(|e| made_no_namespace(&shown, e.into()))?;
-        if lo_up {
-            netlink::link::raise_loopback(&shown)?;
-        }
         Ok(Self { shown: shown.to_string(), ..Self::current()? })
     }
 

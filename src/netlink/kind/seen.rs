@@ -133,7 +133,9 @@ impl Kind {
         else {
             return None;
         };
-        seen.iter().for_each(|info| bridge.take(info));
+        for info in seen {
+            bridge.take(info);
+        }
         Some(Self::Bridge(bridge))
     }
 }
