@@ -4,7 +4,7 @@
 //! it only goes forward, and a rerun finishes what could not be.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     time::{Duration, Instant},
 };
 
@@ -22,9 +22,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    name::{LabName, NsName},
+    name::LabName,
     netlink::raw,
-    netns::{self, Deletion, Outcome},
+    netns::{self, Deletion, Doomed, Outcome},
     sys::signal::Held,
 };
 
@@ -141,7 +141,6 @@ struct Transaction<'a> {
     desired: &'a State,
     before: State,
     worker: Worker<'a>,
-    operational: BTreeSet<At>,
     strays: Vec<Place>,
 }
 
@@ -150,12 +149,9 @@ type GoOn<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 
 impl<'a> Transaction<'a> {
     fn new(lab: &'a LabName, desired: &'a State, observed: Observed) -> Self {
-        let files = observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone()));
-        let mut files: BTreeMap<_, _> = files.collect();
         let strays = observed.stray_files.keys().filter(|place| !desired.spaces.contains_key(place)).cloned().collect();
-        files.extend(observed.stray_files);
-        let worker = Worker { lab, sites: observed.sites, files, done: Vec::new() };
-        Self { lab, desired, before: observed.state, worker, operational: observed.operational, strays }
+        let before = observed.state.clone();
+        Self { lab, desired, before, worker: Worker::new(lab, observed), strays }
     }
 
     /// What can be taken back, until nothing is missing.
@@ -177,10 +173,7 @@ impl<'a> Transaction<'a> {
 
     /// What is yet to be done, as it is seen now.
     fn left(&mut self) -> Result<Vec<Step>> {
-        let observed = observe(self.lab, self.desired, std::mem::take(&mut self.worker.sites))?;
-        self.worker.sites = observed.sites;
-        self.operational = observed.operational;
-        Ok(plan(self.desired, &observed.state))
+        Ok(plan(self.desired, &self.worker.look(self.desired)?))
     }
 
     fn not_as_wanted(&self, step: &Step) -> Error {
@@ -227,18 +220,13 @@ impl<'a> Transaction<'a> {
     /// What was lost by the way, such as routes of a link that was down for a moment, is made again.
     fn heal(&mut self) -> Result<Option<Step>> {
         for _ in 0..ROUNDS {
-            let observed = observe(self.lab, &self.before, std::mem::take(&mut self.worker.sites))?;
-            self.worker.sites = observed.sites;
-            let files = observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone()));
-            self.worker.files.extend(files);
-            let left = plan(&self.before, &observed.state);
+            let left = plan(&self.before, &self.worker.look(&self.before)?);
             if left.is_empty() {
                 return Ok(None);
             }
             self.worker.perform(&left, &mut |_| Ok(()))?;
         }
-        let observed = observe(self.lab, &self.before, Sites::new())?;
-        Ok(plan(&self.before, &observed.state).into_iter().next())
+        Ok(plan(&self.before, &self.worker.look(&self.before)?).into_iter().next())
     }
 
     /// Waits until each end that was brought up carries packets, if its other end is up too.
@@ -247,7 +235,8 @@ impl<'a> Transaction<'a> {
             Step::ChangeLink { at, change: LinkEdit::Up { new: true } } => Some(at.clone()),
             _ => None,
         });
-        let waiting: Vec<At> = raised.filter(|at| !self.operational.contains(at) && self.can_carry(at)).collect();
+        let waiting: Vec<At> =
+            raised.filter(|at| !self.worker.operational.contains(at) && self.can_carry(at)).collect();
         let until = Instant::now() + READY_TIMEOUT;
         for at in waiting {
             let Some(site) = self.worker.sites.get(&at.place) else { continue };
@@ -300,12 +289,20 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let _signals = Held::hold();
     let files: Vec<_> = observed
         .stray_files
+        .clone()
         .into_iter()
-        .chain(observed.state.spaces.into_iter().map(|(place, space)| (place, space.files)))
+        .chain(observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone())))
         .filter(|(place, _)| *place != Place::Here)
         .collect();
-    let names: Vec<NsName> = observed.sites.into_values().filter_map(|site| site.name).chain(observed.dead).collect();
-    if names.is_empty() && files.is_empty() {
+    let ends_here = observed.ends_here();
+    let places = observed.sites.iter().filter_map(|(place, site)| Some((place, site.name.clone()?)));
+    let doomed = places.map(|(place, name)| {
+        let ends = || ends_here.get(place).cloned().unwrap_or_default();
+        Doomed { name, ends_here: (!observed.leading_out.contains(place)).then(ends) }
+    });
+    let dead = observed.dead.iter().map(|name| Doomed { name: name.clone(), ends_here: None });
+    let doomed: Vec<Doomed> = doomed.chain(dead).collect();
+    if doomed.is_empty() && files.is_empty() {
         lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
         return Err(Error::of_kind(crate::error::ErrorKind::NotFound, "take down lab", lab, why));
@@ -313,7 +310,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     for (place, files) in &files {
         files::put(lab, place, files, &files::Files::new())?;
     }
-    let namespaces = netns::delete_all(&names, true)?;
+    let namespaces = netns::delete_known(&doomed, observed.sites)?;
     if namespaces.iter().all(|deletion| deletion.result.is_ok()) {
         lock.remove();
     }

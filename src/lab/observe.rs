@@ -56,6 +56,8 @@ pub(super) struct Observed {
     pub stray_files: BTreeMap<Place, files::Files>,
     /// Links that carry packets.
     pub operational: BTreeSet<At>,
+    /// Namespaces that have a pair whose other end is neither in the lab nor in the starting namespace.
+    pub leading_out: BTreeSet<Place>,
 }
 
 /// Looks at a lab. `desired` tells which options of links are compared; `sites` are connections that are
@@ -76,6 +78,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, sites: Sites) -> Result<Ob
         foreign_files: Vec::new(),
         stray_files: BTreeMap::new(),
         operational: BTreeSet::new(),
+        leading_out: BTreeSet::new(),
     };
     let ends = Ends::of(&sight);
     for (place, site, inside) in sites {
@@ -219,11 +222,28 @@ fn open_all(here: Netns, named: Vec<Named>, mut sites: Sites, sight: &Sight) -> 
 }
 
 impl Observed {
+    /// The ends in the starting namespace, by the places that they lead to.
+    pub(super) fn ends_here(&self) -> BTreeMap<Place, Vec<u32>> {
+        let mut ends: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
+        let (Some(here), Some(site)) = (self.state.spaces.get(&Place::Here), self.sites.get(&Place::Here)) else {
+            return ends;
+        };
+        for (name, link) in &here.links {
+            if let (LinkWhat::Veth { peer: (place, _) }, Some(index)) = (&link.what, site.indices.get(name)) {
+                ends.entry(place.clone()).or_default().push(*index);
+            }
+        }
+        ends
+    }
+
     fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
         let Some(view) = ends.views.get(&place) else { return };
         let mut space = Space { sysctls: inside.sysctls, ..Space::default() };
         for seen in &view.links {
             site.next_index = site.next_index.max(seen.link.index + 1);
+            if seen.link.is_pair() && ends.peer(&place, &seen.link).is_none() {
+                self.leading_out.insert(place.clone());
+            }
             let Ok(name) = seen.link.name.parse::<IfName>() else { continue };
             let at = At { place: place.clone(), name };
             if seen.link.index == LOOPBACK_INDEX {

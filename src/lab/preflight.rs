@@ -108,13 +108,11 @@ fn refuse_taken(lab: &LabName, observed: &Observed, steps: &[Step]) -> Result<()
         _ => None,
     });
     let ends = new.flat_map(|new| std::iter::once(&new.at).chain(new.peer.as_ref().map(|(at, _)| at)));
-    for At { place, name } in ends.filter(|at| observed.others.contains(at)) {
+    let mut taken = ends.filter(|at| observed.others.contains(at));
+    if let Some(At { place, name }) = taken.next() {
         let place = site::shown(lab, place);
-        return refuse(
-            lab,
-            ErrorKind::Exists,
-            format!("the name {name} is taken in {place} by a link that is not the lab's"),
-        );
+        let why = format!("the name {name} is taken in {place} by a link that is not the lab's");
+        return refuse(lab, ErrorKind::Exists, why);
     }
     Ok(())
 }
@@ -214,20 +212,20 @@ fn probe_kinds(
     ground: &Netns,
     kinds: &BTreeMap<&'static str, (&Kind, bool)>,
 ) -> Result<()> {
-    let [below, far, it] = ["nsnet0", "nsnet1", "nsnet2"].map(|name| name.parse::<IfName>());
+    let [below, far, it] = ["nsnet0", "nsnet1", "nsnet2"].map(str::parse::<IfName>);
     let (below, far, it) = (below?, far?, it?);
     if !kinds.is_empty() {
         let here = std::os::fd::AsFd::as_fd(ground);
         let pair = birth::pair(&end(&below, 10), None, &end(&far, 11), here, &"a pair to try");
         let made = socket.apply_each(vec![pair]).pop().unwrap_or(Ok(()));
-        made.map_err(|e| lacks(lab, e, &Kind::Veth))?;
+        made.map_err(|e| lacks(lab, &e, &Kind::Veth))?;
     }
     let others = kinds.values().filter(|(kind, _)| !matches!(kind, Kind::Veth | Kind::Tun(_) | Kind::Tap(_)));
     for (index, (kind, has_lower)) in (12..).zip(others) {
         let name = format!("{}-{index}", it.as_str()).parse::<IfName>()?;
         let ties = Ties { master: None, lower: has_lower.then_some(10) };
         let single = birth::single(&end(&name, index), kind, ties, &"one to try");
-        socket.apply_each(vec![single]).pop().unwrap_or(Ok(())).map_err(|e| lacks(lab, e, kind))?;
+        socket.apply_each(vec![single]).pop().unwrap_or(Ok(())).map_err(|e| lacks(lab, &e, kind))?;
     }
     let needs_tun = kinds.contains_key("tun") || kinds.contains_key("tap");
     if needs_tun && fs::metadata("/dev/net/tun").is_err() {
@@ -241,7 +239,7 @@ fn end(name: &IfName, index: u32) -> End<'_> {
     End { name, index: Some(index), mac: None, mtu_bytes: None, group: 0 }
 }
 
-fn lacks(lab: &LabName, error: Error, kind: &Kind) -> Error {
+fn lacks(lab: &LabName, error: &Error, kind: &Kind) -> Error {
     let word = kind.word();
     if error.kind() != ErrorKind::Unsupported {
         let why = format!("a {word} as it needs one cannot be made: {error}");

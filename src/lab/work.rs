@@ -1,13 +1,17 @@
 //! Steps carried out: many requests in one go for each namespace, and a note of what was done, so that it
 //! can be taken back.
 
-use std::{collections::BTreeMap, io};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+};
 
 use rustix::io::Errno;
 
 use super::{
     files::{self, Files},
     mark,
+    observe::{Observed, observe},
     site::{self, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, State},
     step::{At, LinkEdit, PlannedLink, Step, word_of},
@@ -26,7 +30,7 @@ use crate::{
         route::{Beside, Hop, Metric, MetricValue, Route, RouteKind, TABLE_MAIN},
         tun,
     },
-    netns::{self, Netns},
+    netns::{self, Doomed, Netns},
 };
 
 /// How many steps are done between two looks whether a signal came.
@@ -43,6 +47,12 @@ pub(super) struct Worker<'a> {
     pub files: BTreeMap<Place, Files>,
     /// What was done, in order.
     pub done: Vec<Step>,
+    /// Namespaces of which it is not known where all their pairs lead.
+    pub leading_out: BTreeSet<Place>,
+    /// The ends in the starting namespace of the pairs of each.
+    pub ends_here: BTreeMap<Place, Vec<u32>>,
+    /// Links that carried packets at the last look.
+    pub operational: BTreeSet<At>,
 }
 
 /// How a run of steps is carried out.
@@ -70,7 +80,38 @@ fn way(step: &Step) -> Way {
     }
 }
 
-impl Worker<'_> {
+impl<'a> Worker<'a> {
+    /// One that knows what was seen.
+    pub(super) fn new(lab: &'a LabName, observed: Observed) -> Self {
+        let mut worker = Self {
+            lab,
+            sites: Sites::new(),
+            files: BTreeMap::new(),
+            done: Vec::new(),
+            leading_out: BTreeSet::new(),
+            ends_here: BTreeMap::new(),
+            operational: BTreeSet::new(),
+        };
+        worker.adopt(observed);
+        worker
+    }
+
+    /// Looks again; returns what is there.
+    pub(super) fn look(&mut self, desired: &State) -> Result<State> {
+        let observed = observe(self.lab, desired, std::mem::take(&mut self.sites))?;
+        Ok(self.adopt(observed))
+    }
+
+    fn adopt(&mut self, observed: Observed) -> State {
+        self.ends_here = observed.ends_here();
+        self.sites = observed.sites;
+        self.leading_out = observed.leading_out;
+        self.operational = observed.operational;
+        let files = observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone()));
+        self.files = observed.stray_files.into_iter().chain(files).collect();
+        observed.state
+    }
+
     /// Carries out steps in their order, until one fails. `go_on` is asked between parts of them.
     pub(super) fn perform(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         for run in steps.chunk_by(|one, next| way(one) == way(next)) {
@@ -155,7 +196,7 @@ impl Worker<'_> {
             .collect();
         // What others stand on comes first, and what is sent together must not need each other.
         for run in links.chunk_by(|one, next| one.at.place == next.at.place && is_pair(one) == is_pair(next)) {
-            if is_pair(&run[0]) {
+            if is_pair(run[0]) {
                 self.create_pairs(run)?;
             } else {
                 run.iter().try_for_each(|new| self.create_single(new))?;
@@ -191,6 +232,7 @@ impl Worker<'_> {
                 Ok(()) => {
                     self.note_index(&new.at, index)?;
                     self.note_index(far, far_index)?;
+                    self.note_end_here(&new.at, far)?;
                     self.done.push(Step::CreateLink(Box::new(PlannedLink::clone(new))));
                 }
                 Err(error) => result = result.and(Err(error)),
@@ -216,6 +258,17 @@ impl Worker<'_> {
         };
         let index = index.ok_or_else(|| Error::os("find the new link", format!("'{at}'"), Errno::NODEV))?;
         site.indices.insert(at.name.clone(), index);
+        Ok(())
+    }
+
+    /// An end in the starting namespace goes with the namespace of the other.
+    fn note_end_here(&mut self, one: &At, other: &At) -> Result<()> {
+        for (end, far) in [(one, other), (other, one)] {
+            if end.place == Place::Here {
+                let index = self.site(&Place::Here)?.index(end)?;
+                self.ends_here.entry(far.place.clone()).or_default().push(index);
+            }
+        }
         Ok(())
     }
 
@@ -284,7 +337,7 @@ impl Worker<'_> {
                 (_, true) => changes.push(link_change::delete_group(mark::DOOMED_GROUP)),
                 // In the starting namespace others may have made links of this group.
                 (all, false) => {
-                    changes = all.iter().map(|(step, index)| link_change::delete(*index, &step.to_string())).collect()
+                    changes = all.iter().map(|(step, index)| link_change::delete(*index, &step.to_string())).collect();
                 }
             }
             site.socket.apply_each(changes).into_iter().collect::<Result<Vec<_>>>()?;
@@ -322,16 +375,22 @@ impl Worker<'_> {
     }
 
     fn delete_spaces(&mut self, steps: &[Step]) -> Result<()> {
-        let names: Vec<NsName> = steps.iter().filter_map(|step| mark::ns_name(self.lab, step.place())).collect();
-        // A connection would keep its namespace alive.
-        for step in steps {
-            self.sites.remove(step.place());
-        }
-        for deletion in netns::delete_all(&names, true)? {
+        let doomed: Vec<Doomed> = steps.iter().filter_map(|step| self.doomed(step.place())).collect();
+        // A connection keeps its namespace alive.
+        let held: Vec<Option<Site>> = steps.iter().map(|step| self.sites.remove(step.place())).collect();
+        for deletion in netns::delete_known(&doomed, held)? {
             deletion.result?;
         }
         self.done.extend(steps.iter().cloned());
         Ok(())
+    }
+
+    /// A namespace that is to go, with the ends of its pairs in the starting one.
+    fn doomed(&self, place: &Place) -> Option<Doomed> {
+        let name = mark::ns_name(self.lab, place)?;
+        let ends = || self.ends_here.get(place).cloned().unwrap_or_default();
+        let ends_here = (!self.leading_out.contains(place)).then(ends);
+        Some(Doomed { name, ends_here })
     }
 
     /// Each namespace is sent all that is to be changed in it before its answers are read.
@@ -458,10 +517,8 @@ fn change_sysctl(site: &mut Site, lab: &LabName, step: &Step, defaults: &Default
 /// Notes on `lo` that a setting is the lab's, or that it is not any more; it may have been noted before.
 fn mark_sysctl(site: &mut Site, key: &str, on: bool) -> Result<()> {
     let name = [sysctl::alt_name(key)];
-    let change = match on {
-        true => link_change::add_alt_names(LOOPBACK_INDEX, "lo", &name),
-        false => link_change::delete_alt_names(LOOPBACK_INDEX, "lo", &name),
-    };
+    let change =
+        if on { link_change::add_alt_names } else { link_change::delete_alt_names }(LOOPBACK_INDEX, "lo", &name);
     match site.socket.apply_each(vec![change]).pop().unwrap_or(Ok(())) {
         Err(e) if on && e.errno() == Some(Errno::EXIST.raw_os_error()) => Ok(()),
         Err(e) if !on && e.errno() == Some(Errno::NOENT.raw_os_error()) => Ok(()),

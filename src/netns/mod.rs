@@ -27,6 +27,7 @@ use rustix::{
 };
 
 pub use delete::{Deletion, Outcome, delete, delete_all};
+pub(crate) use delete::{Doomed, delete_known};
 pub use entry::{Entry, State};
 pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
 pub(crate) use named::create_prepared;
