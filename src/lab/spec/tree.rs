@@ -15,6 +15,7 @@ use super::{Spec, json};
 use crate::{
     lab::problem::{Faults, nearest},
     name::escaped,
+    netlink::kind::Kind,
 };
 
 /// Nobody reads more.
@@ -29,8 +30,12 @@ const BARE_KINDS: [&str; 4] = ["dummy", "ifb", "veth", "wireguard"];
 pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
     let before = faults.len();
     let mut table = if text.trim_start().starts_with('{') { json::parse(text, faults) } else { parse(text, faults) };
-    let mut whole = faults.len() == before;
-    if whole && !table.contains_key("name") {
+    if faults.len() > before {
+        // What follows a mistake of form may be in the wrong place.
+        return (None, false);
+    }
+    let mut whole = true;
+    if !table.contains_key("name") {
         faults.advise(0..0, "the lab has no name", "begin with a line such as: name = \"campus\"");
     }
     set_options_apart(&mut table, faults);
@@ -44,17 +49,22 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
             Err(error) => error,
         };
         let span = error.span().unwrap_or(NOWHERE);
-        whole &= error.message().starts_with(UNKNOWN);
         let missing = error.message().strip_prefix("missing field ");
         // What is missing because it was wrong has been reported.
         if missing.is_none_or(|field| !taken_out.contains(field)) {
             report(&error, &table, span.clone(), faults);
         }
         let Some(key) = prune_table(&mut table, &span) else { break };
+        whole &= error.message().starts_with(UNKNOWN) || ALONE.contains(&key.as_str());
         taken_out.extend(["`", &key, "`"]);
     }
     (None, false)
 }
+
+/// What can be missed without anything else being wrong for it.
+const ALONE: [&str; 13] = [
+    "name", "forward", "sysctl", "routes", "mtu", "hostname", "files", "run", "mac", "macs", "up", "gateway", "checks",
+];
 
 /// Of what is not in the file.
 const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
@@ -96,8 +106,16 @@ fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, fault
 /// serde's sentences in the quotes that nsnet has, on one line.
 fn plain(message: &str) -> String {
     let message = message.trim_end().replace('`', "'").replace("a sequence", "a list").replace("a map", "a table");
+    let message = NUMBERS.iter().fold(message, |text, (name, words)| text.replace(name, words));
     escaped(message.as_bytes())
 }
+
+/// What Rust calls numbers, and people do not.
+const NUMBERS: [(&str, &str); 3] = [
+    ("expected u32", "expected a number from 0 to 4294967295"),
+    ("expected u16", "expected a number from 0 to 65535"),
+    ("expected u8", "expected a number from 0 to 255"),
+];
 
 /// Whose options a key stands among.
 enum Siblings {
@@ -153,6 +171,13 @@ fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
     let span = kind.span();
     let Some(word) = kind.get_ref().as_str().map(str::to_owned) else { return };
     let options = take_others(interface, &INTERFACE_KEYS).unwrap_or_default();
+    if !Kind::WORDS.contains(&word.as_str()) {
+        let hint = match nearest(&word, Kind::WORDS) {
+            Some(meant) => format!("did you mean '{meant}'?"),
+            None => format!("nsnet knows the kinds {}", Kind::WORDS.join(", ")),
+        };
+        return faults.advise(span, format!("there is no kind '{}'", escaped(word.as_bytes())), hint);
+    }
     if BARE_KINDS.contains(&word.as_str()) {
         for key in options.keys() {
             let name = escaped(key.get_ref().as_bytes());
