@@ -62,3 +62,6 @@ fn lab_of(spec: Spec, faults: &mut Faults) -> Option<Lab> {
     let state = state::of(&name, &draft, &spec, &nodes, routes);
     Some(Lab { name, nodes, checks, state, spec })
 }
+
+#[cfg(test)]
+mod tests;

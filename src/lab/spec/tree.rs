@@ -83,11 +83,14 @@ const UNKNOWN: &str = "unknown field `";
 /// Says in nsnet's words what serde has against a file.
 fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, faults: &mut Faults) {
     let message = error.message();
+    if let Some((word, expected)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+        return report_word(word, &quoted_in(expected), span, faults);
+    }
     let Some((key, expected)) = message.strip_prefix(UNKNOWN).and_then(|rest| rest.split_once('`')) else {
         return faults.add(span, plain(message));
     };
     let siblings = siblings_of(root, &span);
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let known = quoted_in(expected);
     let beside = match siblings {
         Some(Siblings::OfNetwork) => &NETWORK_KEYS[..],
         Some(Siblings::OfInterface) => &INTERFACE_KEYS[..],
@@ -101,6 +104,19 @@ fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, fault
         None => format!("what can be said here: {}", known.join(", ")),
     };
     faults.advise(span, format!("there is no key '{}' here", escaped(key.as_bytes())), hint);
+}
+
+fn report_word(word: &str, known: &[&str], span: Range<usize>, faults: &mut Faults) {
+    let message = format!("'{}' is none of {}", escaped(word.as_bytes()), known.join(", "));
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => faults.advise(span, message, format!("did you mean '{meant}'?")),
+        None => faults.add(span, message),
+    }
+}
+
+/// The words that serde has in its quotes.
+fn quoted_in(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
 }
 
 /// serde's sentences in the quotes that nsnet has, on one line.
@@ -172,11 +188,8 @@ fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
     let Some(word) = kind.get_ref().as_str().map(str::to_owned) else { return };
     let options = take_others(interface, &INTERFACE_KEYS).unwrap_or_default();
     if !Kind::WORDS.contains(&word.as_str()) {
-        let hint = match nearest(&word, Kind::WORDS) {
-            Some(meant) => format!("did you mean '{meant}'?"),
-            None => format!("nsnet knows the kinds {}", Kind::WORDS.join(", ")),
-        };
-        return faults.advise(span, format!("there is no kind '{}'", escaped(word.as_bytes())), hint);
+        // serde will say so; what its options are is not known.
+        return;
     }
     if BARE_KINDS.contains(&word.as_str()) {
         for key in options.keys() {
