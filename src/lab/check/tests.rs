@@ -1,6 +1,9 @@
 //! What holds for every lab, and what each rule means.
 
-use std::{collections::HashSet, net::IpAddr};
+use std::{
+    collections::{BTreeSet, HashSet},
+    net::IpAddr,
+};
 
 use proptest::{prelude::*, sample::Index};
 
@@ -8,6 +11,7 @@ use super::draft::holds;
 use crate::{
     addr::IfAddr,
     lab::{Lab, LinkState, LinkWhat, Place, Spec},
+    name::IfName,
 };
 
 #[track_caller]
@@ -33,7 +37,7 @@ fn routes(lab: &Lab, node: &str) -> Vec<String> {
     let space = &lab.state.spaces[&Place::Node(node.parse().unwrap())];
     let shown = |route: &crate::lab::RouteState| {
         let via = route.via.map(|via| via.to_string()).unwrap_or_default();
-        let dev = route.dev.as_ref().map(|dev| dev.as_str()).unwrap_or_default();
+        let dev = route.dev.as_ref().map(IfName::as_str).unwrap_or_default();
         format!("{} {} {via} {dev} {}", route.kind, route.dst, route.table)
     };
     space.routes.iter().map(shown).collect()
@@ -104,15 +108,24 @@ fn a_default_route_via_a_node_is_one_of_each_family_that_both_have() {
             "name = 'x'\n[nodes.r]\n[nodes.h]\nroutes = ['default via r']\n[[links]]\nends = ['r', 'h:up']\nsubnet = {subnet}\n"
         )
     };
-    let v4 = "unicast 0.0.0.0/0 10.0.0.1 up 254".to_owned();
-    let v6 = "unicast ::/0 fd00::1 up 254".to_owned();
-    assert_eq!(routes(&lab(&file("'10.0.0.0/24'")), "h"), [v4.clone()]);
-    assert_eq!(routes(&lab(&file("['fd00::/64']")), "h"), [v6.clone()]);
+    let (v4, v6) = ("unicast 0.0.0.0/0 10.0.0.1 up 254", "unicast ::/0 fd00::1 up 254");
+    assert_eq!(routes(&lab(&file("'10.0.0.0/24'")), "h"), [v4]);
+    assert_eq!(routes(&lab(&file("['fd00::/64']")), "h"), [v6]);
     assert_eq!(routes(&lab(&file("['10.0.0.0/24', 'fd00::/64']")), "h"), [v4, v6]);
 }
 
 #[test]
 fn a_gateway_is_for_those_that_have_no_way_out_yet() {
+    let member = lab(r#"
+        name = "x"
+        nodes = { r = {}, h = {} }
+        [networks.one]
+        subnet = "10.0.0.0/24"
+        gateway = "10.0.0.9"
+        members = ["h", "r=10.0.0.9/24"]
+    "#);
+    assert_eq!(routes(&member, "r"), [""; 0], "not through itself");
+    assert_eq!(routes(&member, "h"), ["unicast 0.0.0.0/0 10.0.0.9 eth0 254"]);
     let lab = lab(r#"
         name = "x"
         [nodes.r]
@@ -188,7 +201,7 @@ fn a_problem_of_a_file_that_cannot_be_read_whole_hides_no_other() {
 }
 
 /// All links, with where they are.
-fn links(lab: &Lab) -> impl Iterator<Item = (&Place, &crate::IfName, &LinkState)> {
+fn links(lab: &Lab) -> impl Iterator<Item = (&Place, &IfName, &LinkState)> {
     lab.state.spaces.iter().flat_map(|(place, space)| space.links.iter().map(move |(name, link)| (place, name, link)))
 }
 
@@ -229,26 +242,29 @@ fn files() -> impl Strategy<Value = String> {
     let link = (node.clone(), node, 0..4_u8, prop::option::of(68..1500_u32));
     let parts = (prop::collection::vec(network, 0..4), prop::collection::vec(link, 0..5), any::<[bool; 6]>());
     parts.prop_map(|(networks, links, forward)| {
-        let mut text = "name = \"random\"\n".to_owned();
-        for (at, forward) in forward.iter().enumerate() {
-            text += &format!("[nodes.n{at}]\nforward = {forward}\n");
-        }
-        for (at, (members, families, mtu)) in networks.iter().enumerate() {
-            let members: Vec<_> = members.iter().map(|node| format!("n{node}")).collect();
-            text += &format!("[networks.net{at}]\nmembers = {members:?}\n");
-            text += &subnets(&format!("10.{at}.0.0/24"), &format!("fd00:{at}::/64"), *families);
-            text += &mtu.map(|mtu| format!("mtu = {mtu}\n")).unwrap_or_default();
-            let gateway = members.first().filter(|_| *families > 0);
-            text += &gateway.map(|node| format!("gateway = \"{node}\"\n")).unwrap_or_default();
-        }
-        for (at, (left, right, families, mtu)) in links.iter().enumerate() {
-            text += &format!("[[links]]\nends = [\"n{left}:l{at}\", \"n{right}:r{at}\"]\n");
-            text += &subnets(&format!("10.{}.0.0/30", 100 + at), &format!("fd01:{at}::/64"), *families);
-            let mtu = mtu.map(|mtu| if *families > 1 { mtu.max(1280) } else { mtu });
-            text += &mtu.map(|mtu| format!("mtu = {mtu}\n")).unwrap_or_default();
-        }
-        text
+        let node = |(at, forward)| format!("[nodes.n{at}]\nforward = {forward}\n");
+        let network = |(at, (members, families, mtu))| network_text(at, &members, families, mtu);
+        let link = |(at, (left, right, families, mtu))| link_text(at, [left, right], families, mtu);
+        let nodes = forward.into_iter().enumerate().map(node);
+        let networks = networks.into_iter().enumerate().map(network);
+        let links = links.into_iter().enumerate().map(link);
+        ["name = \"random\"\n".to_owned()].into_iter().chain(nodes).chain(networks).chain(links).collect()
     })
+}
+
+fn network_text(at: usize, members: &BTreeSet<usize>, families: u8, mtu: Option<u32>) -> String {
+    let members: Vec<_> = members.iter().map(|node| format!("n{node}")).collect();
+    let gateway = members.first().filter(|_| families > 0).map(|node| format!("gateway = \"{node}\"\n"));
+    let subnets = subnets(&format!("10.{at}.0.0/24"), &format!("fd00:{at}::/64"), families);
+    let mtu = mtu.map(|mtu| format!("mtu = {mtu}\n")).unwrap_or_default();
+    format!("[networks.net{at}]\nmembers = {members:?}\n{subnets}{mtu}{}", gateway.unwrap_or_default())
+}
+
+fn link_text(at: usize, [left, right]: [usize; 2], families: u8, mtu: Option<u32>) -> String {
+    let subnets = subnets(&format!("10.{}.0.0/30", 100 + at), &format!("fd01:{at}::/64"), families);
+    let mtu = mtu.map(|mtu| if families > 1 { mtu.max(1280) } else { mtu });
+    let mtu = mtu.map(|mtu| format!("mtu = {mtu}\n")).unwrap_or_default();
+    format!("[[links]]\nends = [\"n{left}:l{at}\", \"n{right}:r{at}\"]\n{subnets}{mtu}")
 }
 
 fn subnets(v4: &str, v6: &str, families: u8) -> String {
