@@ -8,6 +8,8 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, Result};
 
 /// Shows a name in quotes, with what a terminal would act on escaped.
@@ -202,6 +204,12 @@ impl FromStr for IfName {
     }
 }
 
+impl Serialize for IfName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
+    }
+}
+
 /// In quotes, control characters escaped.
 impl fmt::Display for IfName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -247,10 +255,22 @@ impl FromStr for NodeName {
     }
 }
 
+impl Serialize for LabName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
+    }
+}
+
 /// In quotes.
 impl fmt::Display for LabName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quoted(OsStr::new(&self.0)))
+    }
+}
+
+impl Serialize for NodeName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
     }
 }
 

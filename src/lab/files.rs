@@ -19,6 +19,8 @@ use crate::{
 
 /// The file that carries the mark.
 const HOSTS: &str = "hosts";
+/// How the line begins that says what the other files are.
+const LIST: &str = "# nsnet:files=";
 /// Where a file is written before it takes its name.
 const DRAFT: &str = ".nsnet-draft";
 
@@ -34,17 +36,25 @@ pub(super) struct Found {
     pub foreign: Option<PathBuf>,
 }
 
-/// What each file of `hosts` begins with.
-fn head(lab: &LabName, place: &Place, files: &Files) -> String {
-    let others: Vec<&str> = files.keys().map(String::as_str).filter(|name| *name != HOSTS).collect();
-    format!("# {}\n# nsnet:files={}\n", mark::note(lab, place), others.join("/"))
+/// The first line of `hosts`, also in a state.
+fn first_line(lab: &LabName, place: &Place) -> String {
+    format!("# {}\n", mark::note(lab, place))
 }
 
-/// The names of the other files, and the text behind the head, where it is this lab's.
-fn behind_head<'a>(text: &'a str, lab: &LabName, place: &Place) -> Option<(Vec<String>, &'a str)> {
-    let rest = text.strip_prefix(&format!("# {}\n# nsnet:files=", mark::note(lab, place)))?;
-    let (others, text) = rest.split_once('\n')?;
-    Some((others.split('/').filter(|name| !name.is_empty()).map(str::to_owned).collect(), text))
+/// A text of `hosts` with a second line, that says what the other files are.
+fn listing(lab: &LabName, place: &Place, files: &Files, hosts: &str) -> String {
+    let others: Vec<&str> = files.keys().map(String::as_str).filter(|name| *name != HOSTS).collect();
+    let first = first_line(lab, place);
+    let rest = hosts.strip_prefix(&first).unwrap_or(hosts);
+    format!("{first}{LIST}{}\n{rest}", others.join("/"))
+}
+
+/// The names of the other files, and the text without that line, where it is this lab's.
+fn read_listing(text: &str, lab: &LabName, place: &Place) -> Option<(Vec<String>, String)> {
+    let first = first_line(lab, place);
+    let (others, rest) = text.strip_prefix(&first)?.strip_prefix(LIST)?.split_once('\n')?;
+    let others = others.split('/').filter(|name| !name.is_empty()).map(str::to_owned);
+    Some((others.collect(), first + rest))
 }
 
 /// Reads the files of a node.
@@ -54,10 +64,9 @@ pub(super) fn read(lab: &LabName, place: &Place) -> Result<Found> {
     for dir in ETC_DIRS.map(|dir| Path::new(dir).join(name.as_os_str())) {
         let failed = |e: io::Error| Error::os("read the files in", quoted(dir.as_os_str()), e);
         match fs::read_to_string(dir.join(HOSTS)) {
-            Ok(text) => match behind_head(&text, lab, place) {
+            Ok(text) => match read_listing(&text, lab, place) {
                 Some((others, text)) => {
-                    // Nothing behind the mark is no file.
-                    found.files.extend((!text.is_empty()).then(|| (HOSTS.into(), text.to_owned())));
+                    found.files.insert(HOSTS.into(), text);
                     for other in others {
                         if let Ok(text) = fs::read_to_string(dir.join(&other)) {
                             found.files.insert(other, text);
@@ -103,14 +112,14 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
     let hosts = new.get(HOSTS).map_or("", String::as_str);
     let whole = both.keys().all(|name| new.contains_key(name));
-    write(&dir, HOSTS, &(head(lab, place, &both) + hosts))?;
+    write(&dir, HOSTS, &listing(lab, place, &both, hosts))?;
     for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
         write(&dir, name, text)?;
     }
     for name in old.keys().filter(|name| !new.contains_key(*name) && *name != HOSTS) {
         remove_file(&dir.join(name))?;
     }
-    if whole { Ok(()) } else { write(&dir, HOSTS, &(head(lab, place, new) + hosts)) }
+    if whole { Ok(()) } else { write(&dir, HOSTS, &listing(lab, place, new, hosts)) }
 }
 
 /// The directory of a node, made where there is none; not in `/etc` where that cannot be written.

@@ -1,13 +1,16 @@
 //! Labs: a file that becomes a network, stays one, and goes away.
 
 mod apply;
+mod check;
 mod files;
 mod lock;
 mod mark;
+mod model;
 mod observe;
 mod plan;
 mod preflight;
 mod problem;
+mod range;
 mod site;
 pub mod spec;
 mod state;
@@ -17,6 +20,7 @@ mod work;
 
 pub use apply::{Found, Lowered, OnProgress, Progress, Raised, down, list, lives_on, look, nodes_of, plan_now, up};
 pub use mark::ROUTE_PROTOCOL;
+pub use model::{Check, Lab, LabNode, Probe, Ready, Run};
 pub use plan::plan;
 pub use problem::Problem;
 pub use spec::Spec;

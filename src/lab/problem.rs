@@ -53,7 +53,6 @@ impl Faults {
         self.0.push(Fault { span, message: message.into(), hint: Some(hint.into()) });
     }
 
-    #[allow(dead_code)]
     /// The value, or its error as a problem.
     pub(super) fn keep<T>(&mut self, span: Range<usize>, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.add(span, error.to_string())).ok()

@@ -606,13 +606,8 @@ fn route_of(place: &Place, state: &RouteState, site: &Site) -> Result<Route> {
     route.kind = RouteKind::named(&state.kind);
     route.protocol = Some(mark::ROUTE_PROTOCOL);
     route.table = (state.table != TABLE_MAIN).then_some(state.table);
-    let mut hop = Hop::default();
-    hop.via = state.via;
-    hop.onlink = state.onlink;
-    if let Some(name) = state.dev.clone() {
-        hop.device = site.index(&At { place: place.clone(), name })?;
-    }
-    route.hop = hop;
+    let device = state.dev.clone().map(|name| site.index(&At { place: place.clone(), name }));
+    route.hop = Hop { via: state.via, onlink: state.onlink, device: device.transpose()?.unwrap_or(0) };
     route.prefsrc = state.src;
     route.metric = (state.metric != 0).then_some(state.metric);
     let mtu = |bytes| Metric { number: RTAX_MTU, value: MetricValue::Number(bytes), locked: false };

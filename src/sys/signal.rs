@@ -32,6 +32,7 @@ impl Held {
 
 impl Held {
     /// An error (`EINTR`) where one of them has come, and waits for the end of this.
+    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
     pub(crate) fn refuse_pending(&self) -> std::io::Result<()> {
         let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: sigpending only writes to this local, and with a valid pointer cannot fail.
@@ -41,10 +42,8 @@ impl Held {
         };
         // SAFETY: the set was filled in above, and the signals have valid numbers.
         let came = |signal: &i32| unsafe { libc::sigismember(&raw const pending, *signal) == 1 };
-        match SIGNALS.iter().any(came) {
-            true => Err(std::io::Error::from_raw_os_error(libc::EINTR)),
-            false => Ok(()),
-        }
+        let came = SIGNALS.iter().any(came);
+        if came { Err(std::io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(()) }
     }
 }
 

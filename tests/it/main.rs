@@ -13,6 +13,7 @@ mod compat;
 mod delete;
 mod exec;
 mod generated;
+mod lab_files;
 mod library;
 mod link;
 mod link_add;

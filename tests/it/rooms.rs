@@ -48,7 +48,9 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("lab/range.rs", &["name"]),
     ("lab/spec/", &["name", "netlink"]),
     ("lab/check/", &["error", "name", "addr", "netlink"]),
-    ("lab/", &["error", "name", "addr", "netlink", "netns", "sys"]),
+    ("lab/plan.rs", &["name", "addr", "netlink"]),
+    ("lab/step.rs", &["name", "addr", "netlink"]),
+    ("lab/", &["error", "name", "addr", "netlink", "netns", "sys", "exec"]),
 ];
 
 fn source_files(dir: &Path) -> Vec<PathBuf> {
@@ -66,7 +68,8 @@ pub fn sources() -> Vec<(String, String)> {
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         (name, lines.collect::<Vec<_>>().join("\n"))
     };
-    source_files(&root).into_iter().map(read).collect()
+    let is_code = |path: &PathBuf| !path.ends_with("tests.rs");
+    source_files(&root).into_iter().filter(is_code).map(read).collect()
 }
 
 #[test]

@@ -17,13 +17,14 @@ use crate::{lab::problem::Faults, name::escaped};
 /// Deeper than any lab file: what is deeper would only use up the stack.
 const DEEPEST: usize = 32;
 
-/// Reads a text; what is wrong with it becomes a problem, and is left out.
-pub(super) fn parse<'i>(text: &'i str, faults: &mut Faults) -> DeTable<'i> {
+/// Reads a text; what has no place in a lab file becomes a problem, and is left out. Nothing where it
+/// is no JSON.
+pub(super) fn parse<'i>(text: &'i str, faults: &mut Faults) -> Option<DeTable<'i>> {
     let mut reader = Reader { text, faults };
     match serde_json::from_str::<&RawValue>(text) {
         Ok(raw) => match reader.value(raw, 0).map(Spanned::into_inner) {
-            Some(DeValue::Table(table)) => table,
-            _ => DeTable::new(),
+            Some(DeValue::Table(table)) => Some(table),
+            _ => None,
         },
         Err(error) => {
             let at = offset(text, error.line(), error.column());
@@ -31,7 +32,7 @@ pub(super) fn parse<'i>(text: &'i str, faults: &mut Faults) -> DeTable<'i> {
             // Where it is, is said otherwise.
             let message = message.split(" at line ").next().unwrap_or_default();
             reader.faults.add(at..at + 1, format!("this is no JSON: {message}"));
-            DeTable::new()
+            None
         }
     }
 }

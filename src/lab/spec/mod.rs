@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use crate::netlink::kind::{Bridge, Kind};
 
+pub(super) use values::serialize_kind;
 pub use values::{Setting, Subnets, Table, Wait, Words};
 
 use super::problem::{Faults, Problem};
@@ -202,8 +203,7 @@ impl Serialize for Interface {
         let Self { kind, link, addrs, mtu, mac, up, master } = self;
         let mut map = to.serialize_map(None)?;
         if let Some(kind) = kind {
-            map.serialize_entry("kind", kind.get_ref().word())?;
-            values::serialize_options(&mut map, kind.get_ref(), Some(kind.get_ref().word()))?;
+            serialize_kind(&mut map, kind.get_ref())?;
         }
         values::serialize_some(&mut map, "link", link.as_ref())?;
         values::serialize_some(&mut map, "addrs", Some(addrs).filter(|addrs| !addrs.is_empty()))?;
@@ -223,7 +223,7 @@ impl Serialize for Network {
         map.serialize_entry("members", members)?;
         values::serialize_some(&mut map, "gateway", gateway.as_ref())?;
         values::serialize_some(&mut map, "mtu", mtu.as_ref())?;
-        values::serialize_options(&mut map, bridge, None)?;
+        values::serialize_options(&mut map, bridge)?;
         map.end()
     }
 }

@@ -15,6 +15,7 @@ use super::{Spec, json};
 use crate::{
     lab::problem::{Faults, nearest},
     name::escaped,
+    netlink::kind::Kind,
 };
 
 /// Nobody reads more.
@@ -28,9 +29,13 @@ const BARE_KINDS: [&str; 4] = ["dummy", "ifb", "veth", "wireguard"];
 /// Reads what can be read; also says whether that is all but keys that mean nothing.
 pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
     let before = faults.len();
-    let mut table = if text.trim_start().starts_with('{') { json::parse(text, faults) } else { parse(text, faults) };
+    let json = text.trim_start().starts_with('{');
+    // What follows a mistake of form may be in the wrong place.
+    let Some(mut table) = (if json { json::parse(text, faults) } else { parse(text, faults) }) else {
+        return (None, false);
+    };
     let mut whole = faults.len() == before;
-    if whole && !table.contains_key("name") {
+    if !table.contains_key("name") {
         faults.advise(0..0, "the lab has no name", "begin with a line such as: name = \"campus\"");
     }
     set_options_apart(&mut table, faults);
@@ -44,28 +49,44 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
             Err(error) => error,
         };
         let span = error.span().unwrap_or(NOWHERE);
-        whole &= error.message().starts_with(UNKNOWN);
         let missing = error.message().strip_prefix("missing field ");
         // What is missing because it was wrong has been reported.
         if missing.is_none_or(|field| !taken_out.contains(field)) {
             report(&error, &table, span.clone(), faults);
         }
-        let Some(key) = prune_table(&mut table, &span) else { break };
-        taken_out.extend(["`", &key, "`"]);
+        let Some(keys) = prune_table(&mut table, &span) else { break };
+        whole &= error.message().starts_with(UNKNOWN) || stands_alone(&keys);
+        taken_out.extend(keys.into_iter().flat_map(|key| ["`".into(), key, "`".into()]));
     }
     (None, false)
+}
+
+/// Whether what these keys lead to, the last one first, can be missed without anything else being
+/// wrong for it.
+fn stands_alone(keys: &[String]) -> bool {
+    const OF_NODES: [&str; 7] = ["forward", "sysctl", "routes", "mtu", "hostname", "files", "run"];
+    let keys: Vec<&str> = keys.iter().rev().map(String::as_str).collect();
+    match keys[..] {
+        ["name"]
+        | ["checks", ..]
+        | ["links", "mtu" | "macs", ..]
+        | ["networks", _, "mtu" | "gateway" | "bridge", ..]
+        | ["nodes", _, "interfaces", _, "mac" | "up" | "mtu"] => true,
+        ["nodes", _, key, ..] => OF_NODES.contains(&key),
+        _ => false,
+    }
 }
 
 /// Of what is not in the file.
 const NOWHERE: Range<usize> = usize::MAX..usize::MAX;
 
-fn parse<'i>(text: &'i str, faults: &mut Faults) -> DeTable<'i> {
+fn parse<'i>(text: &'i str, faults: &mut Faults) -> Option<DeTable<'i>> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
+    for error in &errors {
         let span = error.span().unwrap_or_default();
         faults.add(span, format!("this is no TOML: {}", error.message().replace('`', "'")));
     }
-    table.into_inner()
+    errors.is_empty().then(|| table.into_inner())
 }
 
 const UNKNOWN: &str = "unknown field `";
@@ -73,11 +94,14 @@ const UNKNOWN: &str = "unknown field `";
 /// Says in nsnet's words what serde has against a file.
 fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, faults: &mut Faults) {
     let message = error.message();
+    if let Some((word, expected)) = message.strip_prefix("unknown variant `").and_then(|rest| rest.split_once('`')) {
+        return report_word(word, &quoted_in(expected), span, faults);
+    }
     let Some((key, expected)) = message.strip_prefix(UNKNOWN).and_then(|rest| rest.split_once('`')) else {
         return faults.add(span, plain(message));
     };
     let siblings = siblings_of(root, &span);
-    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    let known = quoted_in(expected);
     let beside = match siblings {
         Some(Siblings::OfNetwork) => &NETWORK_KEYS[..],
         Some(Siblings::OfInterface) => &INTERFACE_KEYS[..],
@@ -93,11 +117,32 @@ fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, fault
     faults.advise(span, format!("there is no key '{}' here", escaped(key.as_bytes())), hint);
 }
 
+fn report_word(word: &str, known: &[&str], span: Range<usize>, faults: &mut Faults) {
+    let message = format!("'{}' is none of {}", escaped(word.as_bytes()), known.join(", "));
+    match nearest(word, known.iter().copied()) {
+        Some(meant) => faults.advise(span, message, format!("did you mean '{meant}'?")),
+        None => faults.add(span, message),
+    }
+}
+
+/// The words that serde has in its quotes.
+fn quoted_in(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
 /// serde's sentences in the quotes that nsnet has, on one line.
 fn plain(message: &str) -> String {
     let message = message.trim_end().replace('`', "'").replace("a sequence", "a list").replace("a map", "a table");
+    let message = NUMBERS.iter().fold(message, |text, (name, words)| text.replace(name, words));
     escaped(message.as_bytes())
 }
+
+/// What Rust calls numbers, and people do not.
+const NUMBERS: [(&str, &str); 3] = [
+    ("expected u32", "expected a number from 0 to 4294967295"),
+    ("expected u16", "expected a number from 0 to 65535"),
+    ("expected u8", "expected a number from 0 to 255"),
+];
 
 /// Whose options a key stands among.
 enum Siblings {
@@ -153,6 +198,10 @@ fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
     let span = kind.span();
     let Some(word) = kind.get_ref().as_str().map(str::to_owned) else { return };
     let options = take_others(interface, &INTERFACE_KEYS).unwrap_or_default();
+    if !Kind::WORDS.contains(&word.as_str()) {
+        // serde will say so; what its options are is not known.
+        return;
+    }
     if BARE_KINDS.contains(&word.as_str()) {
         for key in options.keys() {
             let name = escaped(key.get_ref().as_bytes());
@@ -188,34 +237,34 @@ fn take_others<'i>(table: &mut DeTable<'i>, keys: &[&str]) -> Option<DeTable<'i>
     Some(others).filter(|others: &DeTable<'_>| !others.is_empty())
 }
 
-/// Takes out what is at this place: the innermost, where several begin and end there. Returns the key
-/// that it was below.
-fn prune_table(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<String> {
-    let within = |(key, value): (&Spanned<DeString<'_>>, &mut Spanned<DeValue<'_>>)| match value.get_mut() {
-        DeValue::Table(table) => prune_table(table, span),
-        DeValue::Array(array) => prune_array(array, span, key.get_ref()),
-        _ => None,
+/// Takes out what is at this place: the innermost, where several begin and end there. Returns the keys
+/// that lead to it, the last one first.
+fn prune_table(table: &mut DeTable<'_>, span: &Range<usize>) -> Option<Vec<String>> {
+    let within = |(key, value): (&Spanned<DeString<'_>>, &mut Spanned<DeValue<'_>>)| {
+        let mut keys = prune_value(value.get_mut(), span)?;
+        keys.push(key.get_ref().clone().into_owned());
+        Some(keys)
     };
-    if let Some(key) = table.iter_mut().find_map(within) {
-        return Some(key);
+    if let Some(keys) = table.iter_mut().find_map(within) {
+        return Some(keys);
     }
     let at = table.iter().find(|(key, value)| key.span() == *span || value.span() == *span);
     let key = at.map(|(key, _)| key.get_ref().clone().into_owned())?;
     table.remove(key.as_str());
-    Some(key)
+    Some(vec![key])
 }
 
-fn prune_array(array: &mut DeArray<'_>, span: &Range<usize>, key: &str) -> Option<String> {
-    let within = |item: &mut Spanned<DeValue<'_>>| match item.get_mut() {
-        DeValue::Table(table) => prune_table(table, span),
-        DeValue::Array(array) => prune_array(array, span, key),
-        _ => None,
+fn prune_value(value: &mut DeValue<'_>, span: &Range<usize>) -> Option<Vec<String>> {
+    let array = match value {
+        DeValue::Table(table) => return prune_table(table, span),
+        DeValue::Array(array) => array,
+        _ => return None,
     };
-    if let Some(key) = array.iter_mut().find_map(within) {
-        return Some(key);
+    if let Some(keys) = array.iter_mut().find_map(|item| prune_value(item.get_mut(), span)) {
+        return Some(keys);
     }
     let before = array.len();
     let items = std::mem::replace(array, DeArray::new());
     *array = items.into_iter().filter(|item| item.span() != *span).collect();
-    (array.len() < before).then(|| key.to_owned())
+    (array.len() < before).then(Vec::new)
 }

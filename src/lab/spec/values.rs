@@ -7,7 +7,10 @@ use serde::{
     de::{self, MapAccess, SeqAccess, value::SeqAccessDeserializer},
     ser::{self, SerializeMap},
 };
+use serde_json::{Map, Value};
 use toml::Spanned;
+
+use crate::netlink::kind::Kind;
 
 /// A table of the file, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -252,21 +255,33 @@ pub(super) fn serialize_some<M: SerializeMap>(
     value.map_or(Ok(()), |value| map.serialize_entry(key, value))
 }
 
-/// Writes those options that are given, each as an entry of its own; those of a kind stand below its word.
-pub(super) fn serialize_options<M: SerializeMap>(
-    map: &mut M,
-    options: &impl Serialize,
-    word: Option<&str>,
-) -> Result<(), M::Error> {
-    let mut value = serde_json::to_value(options).map_err(ser::Error::custom)?;
-    if let Some(below) = word.map(|word| value.get_mut(word).map(std::mem::take)) {
-        value = below.unwrap_or_default();
-    }
-    let serde_json::Value::Object(options) = value else { return Ok(()) };
-    for (key, value) in options.iter().filter(|(_, value)| !value.is_null()) {
-        map.serialize_entry(key, value)?;
-    }
-    Ok(())
+/// Writes the word of a kind, and its options as entries of their own.
+pub(in crate::lab) fn serialize_kind<M: SerializeMap>(map: &mut M, kind: &Kind) -> Result<(), M::Error> {
+    map.serialize_entry("kind", kind.word())?;
+    let value = serde_json::to_value(kind).map_err(ser::Error::custom)?;
+    // A kind without options is its word alone.
+    value.get(kind.word()).map_or(Ok(()), |options| serialize_entries(map, options))
+}
+
+/// Writes those options that are given, each as an entry of its own.
+pub(super) fn serialize_options<M: SerializeMap>(map: &mut M, options: &impl Serialize) -> Result<(), M::Error> {
+    serialize_entries(map, &serde_json::to_value(options).map_err(ser::Error::custom)?)
+}
+
+fn serialize_entries<M: SerializeMap>(map: &mut M, options: &Value) -> Result<(), M::Error> {
+    let entries = options.as_object().into_iter().flatten();
+    entries
+        .map(|(key, value)| (key, given(value)))
+        .filter(|(_, value)| !value.is_null())
+        .try_for_each(|(key, value)| map.serialize_entry(key, &value))
+}
+
+/// Without what is not given in it; nothing where nothing is.
+fn given(value: &Value) -> Value {
+    let Some(table) = value.as_object() else { return value.clone() };
+    let entries = table.iter().filter(|(_, value)| !value.is_null());
+    let table: Map<_, _> = entries.map(|(key, value)| (key.clone(), value.clone())).collect();
+    if table.is_empty() { Value::Null } else { table.into() }
 }
 
 #[cfg(test)]

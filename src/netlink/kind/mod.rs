@@ -78,6 +78,31 @@ const fn names(word: &'static str, op: &'static str, module: &'static str) -> Na
 }
 
 impl Kind {
+    /// The words of all kinds, as ip spells them.
+    pub const WORDS: [&str; 21] = [
+        "bond",
+        "bridge",
+        "dummy",
+        "geneve",
+        "gre",
+        "gretap",
+        "ifb",
+        "ipip",
+        "ipvlan",
+        "ipvtap",
+        "macvlan",
+        "macvtap",
+        "netkit",
+        "sit",
+        "tap",
+        "tun",
+        "veth",
+        "vlan",
+        "vrf",
+        "vxlan",
+        "wireguard",
+    ];
+
     /// ip's word for it, which is the kernel's too.
     #[must_use]
     pub fn word(&self) -> &'static str {

@@ -1,0 +1,72 @@
+//! Lab files: what good ones mean, and what is said of bad ones.
+//!
+//! Beside each file of `tests/labs` lies what it comes to. With `NSNET_GENERATE` in the environment,
+//! these tests write it instead.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use nsnet::lab::{Lab, Spec};
+
+use super::support::{Ran, nsnet, run};
+
+/// The files of a directory of `tests/labs`, in the order of their names.
+fn files(dir: &str) -> Vec<PathBuf> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/labs").join(dir);
+    let files = fs::read_dir(&dir).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|end| end == "toml")).collect();
+    files.sort();
+    assert!(files.len() > 5, "only {files:?}");
+    files
+}
+
+/// Compares with what is kept beside a file.
+#[track_caller]
+fn is_as_kept(file: &Path, end: &str, made: &str) {
+    let kept = file.with_extension(end);
+    if std::env::var_os("NSNET_GENERATE").is_some() {
+        fs::write(&kept, made).unwrap();
+    }
+    let kept_text = fs::read_to_string(&kept).unwrap_or_default();
+    assert!(kept_text == made, "{}:\n{made}", kept.display());
+}
+
+/// nsnet beside a file, so that it is called by its name alone.
+fn beside(file: &Path, args: &[&str]) -> Ran {
+    let mut command = Command::new(nsnet());
+    command.args(args).arg(file.file_name().unwrap()).current_dir(file.parent().unwrap()).stdin(Stdio::null());
+    run(command)
+}
+
+#[test]
+fn good_files_mean_what_is_kept_beside_them() {
+    for file in files("good") {
+        let lab =
+            Lab::read(&fs::read_to_string(&file).unwrap()).unwrap_or_else(|e| panic!("{}: {e:#?}", file.display()));
+        is_as_kept(&file, "meant.json", &(serde_json::to_string_pretty(&lab).unwrap() + "\n"));
+    }
+}
+
+#[test]
+fn bad_files_are_told_all_that_is_wrong_at_once() {
+    for file in files("bad") {
+        let ran = beside(&file, &["lab", "check"]);
+        assert_eq!((ran.status.code(), ran.err.as_str()), (Some(1), ""), "{}", file.display());
+        is_as_kept(&file, "problems", &ran.out);
+    }
+}
+
+#[test]
+fn good_files_are_good_and_read_back_unchanged() {
+    for file in files("good") {
+        assert!(beside(&file, &["lab", "check"]).ok().ends_with(": good\n"));
+        let text = fs::read_to_string(&file).unwrap();
+        let spec = Spec::read(&text).unwrap();
+        let json = serde_json::to_string(&spec).unwrap();
+        assert_eq!(Spec::read(&json).unwrap(), spec, "{}", file.display());
+        assert_eq!(Lab::read(&json).unwrap(), Lab::read(&text).unwrap(), "{}", file.display());
+    }
+}
