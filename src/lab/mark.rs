@@ -20,7 +20,7 @@ const SWITCHES: &str = "~sw";
 
 /// The note on the `lo` of a namespace: `nsnet:lab=campus node=r1`.
 pub(super) fn note(lab: &LabName, place: &Place) -> String {
-    format!("nsnet:lab={} node={}", lab.as_str(), word_of(place))
+    lab.note_of(word_of(place))
 }
 
 /// The lab and the place that a note is about, if it is one of nsnet's.
@@ -31,11 +31,7 @@ pub(super) fn read_note(text: &str) -> Option<(LabName, Place)> {
 
 /// The name of a place's namespace, `LAB.NODE`; the starting namespace has none.
 pub(super) fn ns_name(lab: &LabName, place: &Place) -> Option<NsName> {
-    if *place == Place::Here {
-        return None;
-    }
-    let name = NsName::new(format!("{}.{}", lab.as_str(), word_of(place)));
-    Some(name.expect("the names of a lab and a node make a name"))
+    (*place != Place::Here).then(|| lab.ns_name_of(word_of(place)))
 }
 
 /// The lab and the place that a name would be of, if its mark agrees.

@@ -2,10 +2,12 @@
 
 mod apply;
 mod check;
+mod drift;
 mod files;
 mod lock;
 mod mark;
 mod model;
+mod node;
 mod observe;
 mod plan;
 mod preflight;
@@ -19,8 +21,10 @@ mod sysctl;
 mod work;
 
 pub use apply::{Found, Lowered, OnProgress, Progress, Raised, down, list, lives_on, look, nodes_of, plan_now, up};
+pub use drift::{Difference, differences};
 pub use mark::ROUTE_PROTOCOL;
 pub use model::{Check, Lab, LabNode, Probe, Ready, Run};
+pub use node::{hostname, nodes};
 pub use plan::plan;
 pub use problem::Problem;
 pub use spec::Spec;

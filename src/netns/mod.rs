@@ -39,8 +39,8 @@ pub use watch::{Change, Watch};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    name::NsRef,
-    netlink,
+    name::{LabName, NodeName, NsRef},
+    netlink::{self, raw::Socket},
     sys::{self, nsfs},
 };
 
@@ -101,6 +101,7 @@ impl Netns {
             NsRef::Name(name) => named::open(name),
             NsRef::Path(path) => entry::open_path(path, reference),
             NsRef::Pid(pid) => Self::of_pid(*pid, reference),
+            NsRef::Node(lab, node) => Self::of_node(lab, node, reference),
         }
     }
 
@@ -139,6 +140,22 @@ impl Netns {
     fn make_here(shown: impl fmt::Display) -> Result<Self> {
         sys::unshare_net().map_err(|e| made_no_namespace(&shown, e.into()))?;
         Ok(Self { shown: shown.to_string(), ..Self::current()? })
+    }
+
+    /// The name alone says nothing: anybody may give it.
+    fn of_node(lab: &LabName, node: &NodeName, reference: &NsRef) -> Result<Self> {
+        let found = named::open(&lab.ns_name_of(node.as_str())).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::of_kind(ErrorKind::NotFound, "open", reference, "there is no such node"),
+            _ => e,
+        })?;
+        let mut socket =
+            found.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", reference, e))?;
+        let mark = socket.note_of_loopback().map_err(|e| e.into_error("look at 'lo' in", reference))?;
+        if mark.as_deref() != Some(&lab.note_of(node.as_str())) {
+            let why = format!("its namespace would be {found}, but that has no mark of the lab");
+            return Err(Error::of_kind(ErrorKind::NotFound, "open", reference, why));
+        }
+        Ok(Self { shown: reference.to_string(), ..found })
     }
 
     fn of_pid(pid: u32, reference: &NsRef) -> Result<Self> {

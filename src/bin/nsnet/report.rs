@@ -15,6 +15,8 @@ use crate::{
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// As `diff` has it.
+const UNKNOWN: u8 = 2;
 /// nsnet itself failed where a command should have run.
 const NOT_PREPARED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
@@ -84,6 +86,16 @@ impl Report<'_> {
             Note::Warning(text) => self.line("warning", text, None, &Said { warning: Some(text.clone()), ..EMPTY }),
             Note::Detail(text) => self.line("", text, None, &Said { note: Some(text.clone()), ..EMPTY }),
             Note::Error(error) => self.error(error),
+            Note::Progress(text) => self.progress(text.as_deref()),
+        }
+    }
+
+    /// On a terminal only, where it can be wiped out again.
+    fn progress(&self, text: Option<&str>) {
+        if self.style.escape && !self.json && !self.quiet {
+            let mut err = io::stderr().lock();
+            // Nobody is left to hear that stderr is closed.
+            let _ = write!(err, "\r\x1b[K{}", text.unwrap_or_default()).and_then(|()| err.flush());
         }
     }
 
@@ -97,6 +109,7 @@ impl Report<'_> {
             Failure::Usage(text) => return self.misuse(&text),
             Failure::Work(e) if e.kind() == ErrorKind::Invalid => (e, USAGE),
             Failure::Work(e) => (e, FAILED),
+            Failure::Unknown(e) => (e, UNKNOWN),
             Failure::Failed(text) => {
                 self.line("error", &text, None, &Said { error: Some(text.clone()), kind: Some("failed"), ..EMPTY });
                 return FAILED;

@@ -1,8 +1,12 @@
 //! `lab`: what can be asked of a lab, each with its options.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 
-use clap::{Args, Subcommand};
+use clap::{
+    Args, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+use nsnet::{LabName, NodeName};
 
 #[derive(Debug, Args)]
 pub struct Lab {
@@ -14,6 +18,19 @@ pub struct Lab {
 pub enum LabQuestion {
     /// Tell whether a lab file is good: exit 0, or 1 with all that is wrong with it.
     Check(LabFile),
+    /// Print what 'up' would do, step by step.
+    Plan(LabFile),
+    /// Make the lab what the file says: all of it, or nothing of what was not there before.
+    Up(LabFile),
+    /// Tell how a lab differs from its file: exit 0 if it is as written, 1 if not, 2 if it cannot be told.
+    /// Of a LAB without a file, tell what runs.
+    Status(LabStatus),
+    /// Remove all of a lab, and wait until it is gone.
+    Down(LabTarget),
+    /// Run a command in a node, by becoming it; with --all, in each at once.
+    Exec(LabExec),
+    /// List the labs that are there.
+    List,
 }
 
 #[derive(Debug, Args)]
@@ -21,4 +38,61 @@ pub struct LabFile {
     /// The lab, TOML or JSON; '-' is stdin.
     #[arg(value_name = "FILE|-")]
     pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabTarget {
+    /// The lab by its name, or its file; that of a file has a '.' or a '/' in it.
+    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    pub target: Target,
+}
+
+#[derive(Debug, Args)]
+pub struct LabStatus {
+    /// The lab by its name, or its file; without one, the labs are listed.
+    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    pub target: Option<Target>,
+}
+
+/// Which lab is meant.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Name(LabName),
+    File(OsString),
+}
+
+fn target() -> impl TypedValueParser<Value = Target> {
+    OsStringValueParser::new().map(|word| match word.to_str().and_then(|text| text.parse().ok()) {
+        Some(name) => Target::Name(name),
+        None => Target::File(word),
+    })
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "nsnet lab exec LAB/NODE [CMD...]\n       nsnet lab exec LAB --all CMD...")]
+pub struct LabExec {
+    /// The node, or the lab with --all.
+    #[arg(value_name = "LAB[/NODE]", value_parser = OsStringValueParser::new().try_map(|word| Nodes::of(&word)))]
+    pub nodes: Nodes,
+    /// The command with its own options; $SHELL without one.
+    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Where a command is to be run.
+#[derive(Debug, Clone)]
+pub enum Nodes {
+    One(LabName, NodeName),
+    All(LabName),
+}
+
+impl Nodes {
+    fn of(word: &OsStr) -> Result<Self, String> {
+        let text = word.to_str().ok_or("it is not UTF-8")?;
+        let said = |e: nsnet::Error| e.to_string();
+        match text.split_once('/') {
+            Some((lab, node)) => Ok(Self::One(lab.parse().map_err(said)?, node.parse().map_err(said)?)),
+            None => text.parse().map(Self::All).map_err(said),
+        }
+    }
 }

@@ -38,6 +38,8 @@ pub enum Failure {
     /// The words make no sense together.
     Usage(String),
     Work(Error),
+    /// A question that cannot be answered, and why.
+    Unknown(Error),
     /// It did not work, in words of its own.
     Failed(String),
     /// nsnet's own machinery could not be set up.
@@ -68,6 +70,8 @@ pub enum Note {
     Detail(String),
     /// One of several things failed; the others go on.
     Error(Error),
+    /// How far it is, on a terminal, in the place of what was said of it before; `None` wipes that out.
+    Progress(Option<String>),
 }
 
 /// Where notes go.
@@ -194,8 +198,8 @@ const HARMLESS: [&str; 4] = ["-rcvbuf", "-loops", "-timestamp", "-tshort"];
 /// An option that would be ignored is a misunderstanding.
 fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     let refuse = |option: &str, of: &str| Err(Failure::Usage(format!("'{option}' is an option of {of} only")));
-    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_)) {
-        return refuse("--all", "del and exec");
+    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_) | Verb::Lab(_)) {
+        return refuse("--all", "del, exec and lab exec");
     }
     if globals.netns.is_some() && matches!(verb, Verb::Map(_) | Verb::Ns(_)) {
         let said =

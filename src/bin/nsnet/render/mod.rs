@@ -25,7 +25,7 @@ use nsnet::{
 };
 
 use crate::commands::Failure;
-pub use lab::{BadLab, LabAnswer};
+pub use lab::{BadLab, LabAnswer, NodeSays};
 pub use sheet::View;
 
 /// What a command found out or did.
@@ -60,6 +60,8 @@ pub enum Answer {
     ListedNs(Vec<ListedNs>),
     Portrait(Box<Portrait>),
     Lab(Box<LabAnswer>),
+    /// A command in all nodes of a lab; the exit code is 1 if it failed in one.
+    Everywhere(Box<dyn Iterator<Item = NodeSays>>),
     /// Nothing is printed: the exit code says it all.
     Verdict(u8),
     Map {
@@ -260,6 +262,7 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
         Answer::Changes(changes) => return write_changes(out, format, style, changes),
         Answer::Maps(maps) => return write_maps(out, format, style, maps),
         Answer::Runs(runs) => return write_runs(out, format, style, runs),
+        Answer::Everywhere(says) => return Ok(lab::everywhere::write(out, format, style, says)?),
         answer => {
             code = u8::from(matches!(answer, Answer::Removed { failed: true, .. }));
             // One write: a reader that leaves, or a signal, cuts between answers.

@@ -1,7 +1,10 @@
 //! `lab`: a file that becomes a network. One file a question.
 
 mod check;
+mod exec;
 mod file;
+mod running;
+mod up;
 
 use super::{Context, Failure};
 use crate::{
@@ -9,9 +12,18 @@ use crate::{
     render::{Answer, LabAnswer},
 };
 
-pub fn lab(args: Lab, _context: &mut Context<'_>) -> Result<Answer, Failure> {
+pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
+    if context.globals.all && !matches!(args.question, LabQuestion::Exec(_)) {
+        return Err(Failure::Usage("of labs, '--all' is an option of exec only".into()));
+    }
     let answer: LabAnswer = match args.question {
         LabQuestion::Check(args) => check::check(&args)?,
+        LabQuestion::Plan(args) => up::plan(&args)?,
+        LabQuestion::Up(args) => up::up(&args, context)?,
+        LabQuestion::Status(args) => running::status(args)?,
+        LabQuestion::Down(args) => running::down(args, context)?,
+        LabQuestion::Exec(args) => return exec::exec(args, context),
+        LabQuestion::List => running::list()?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }

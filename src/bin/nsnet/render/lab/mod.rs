@@ -1,19 +1,59 @@
 //! What is said of labs.
 
+pub mod everywhere;
 pub mod problems;
+mod running;
 
 use std::io::{self, Write};
 
-use nsnet::lab::Problem;
+use nsnet::{
+    LabName, NodeName,
+    lab::{Difference, Found, Problem, State, Step},
+};
 
-use super::{Format, Style, json};
+use super::{Format, Removed, Style, json};
 
 /// What was found out about a lab, or done to it.
 pub enum LabAnswer {
     /// The file is good.
-    Good { file: String },
+    Good {
+        file: String,
+    },
     /// It is not; the exit code is 1.
     Bad(BadLab),
+    /// What cannot be told because of that; the exit code is 2.
+    Unknown(Box<LabAnswer>),
+    /// What would be done.
+    Plan(Vec<Step>),
+    /// It is up, after these steps.
+    Up {
+        name: LabName,
+        nodes: usize,
+        steps: Vec<Step>,
+    },
+    /// How it differs from its file; the exit code is 1 if it does.
+    Status {
+        name: LabName,
+        differences: Vec<Difference>,
+    },
+    /// What runs of it; the exit code is 1 if nothing does.
+    Running {
+        name: LabName,
+        state: State,
+    },
+    /// It is gone.
+    Down {
+        name: LabName,
+        removed: Vec<Removed>,
+        failed: bool,
+    },
+    Labs(Vec<Found>),
+}
+
+/// What a command in a node says.
+pub enum NodeSays {
+    Line { node: NodeName, line: Vec<u8>, is_err: bool },
+    Ended { node: NodeName, code: io::Result<u8> },
 }
 
 /// A file, and all that is wrong with it.
@@ -37,6 +77,22 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
             }
             return Ok(1);
         }
+        LabAnswer::Unknown(answer) => return write(out, format, style, answer).map(|_| 2),
+        LabAnswer::Plan(steps) => running::plan(out, format, style, steps)?,
+        LabAnswer::Up { name, nodes, steps } => running::up(out, format, (name, *nodes), steps)?,
+        LabAnswer::Status { name, differences } => {
+            running::status(out, format, name, differences)?;
+            return Ok(u8::from(!differences.is_empty()));
+        }
+        LabAnswer::Running { name, state } => {
+            running::state(out, format, name, state)?;
+            return Ok(u8::from(state.spaces.is_empty()));
+        }
+        LabAnswer::Down { name, removed, failed } => {
+            running::down(out, format, name, removed)?;
+            return Ok(u8::from(*failed));
+        }
+        LabAnswer::Labs(labs) => running::labs(out, format, labs)?,
     }
     Ok(0)
 }
