@@ -14,6 +14,10 @@ pub struct Lab {
 pub enum LabQuestion {
     /// Tell whether a lab file is good: exit 0, or 1 with all that is wrong with it.
     Check(LabFile),
+    /// Show what a file means: interfaces, where they lead, addresses, routes. With --json, the file itself.
+    Show(LabFile),
+    /// Draw what a file means.
+    Graph(LabGraph),
 }
 
 #[derive(Debug, Args)]
@@ -21,4 +25,20 @@ pub struct LabFile {
     /// The lab, TOML or JSON; '-' is stdin.
     #[arg(value_name = "FILE|-")]
     pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabGraph {
+    /// The lab, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+    /// Draw it for Graphviz.
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Draw it for Mermaid.
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+    /// Draw it as an SVG picture, into this file; '-' is stdout.
+    #[arg(long, group = "form", value_name = "FILE|-")]
+    pub svg: Option<OsString>,
 }

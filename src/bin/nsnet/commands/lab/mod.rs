@@ -2,6 +2,8 @@
 
 mod check;
 mod file;
+mod graph;
+mod show;
 
 use super::{Context, Failure};
 use crate::{
@@ -12,6 +14,8 @@ use crate::{
 pub fn lab(args: Lab, _context: &mut Context<'_>) -> Result<Answer, Failure> {
     let answer: LabAnswer = match args.question {
         LabQuestion::Check(args) => check::check(&args)?,
+        LabQuestion::Show(args) => show::show(&args)?,
+        LabQuestion::Graph(args) => graph::graph(&args)?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }

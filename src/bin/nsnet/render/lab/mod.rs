@@ -1,19 +1,42 @@
 //! What is said of labs.
 
+mod graph;
 pub mod problems;
+mod show;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
-use nsnet::lab::Problem;
+use nsnet::lab::{Lab, Problem};
 
-use super::{Format, Style, json};
+use super::{Format, MapForm, Style, json};
 
 /// What was found out about a lab, or done to it.
 pub enum LabAnswer {
     /// The file is good.
-    Good { file: String },
+    Good {
+        file: String,
+        lab: Box<Lab>,
+    },
     /// It is not; the exit code is 1.
     Bad(BadLab),
+    Shown(Box<Lab>),
+    Drawn {
+        lab: Box<Lab>,
+        form: MapForm,
+    },
+}
+
+impl LabAnswer {
+    /// The file that it goes to, where it is not stdout.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Drawn { form: MapForm::Svg(file), .. } => file.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A file, and all that is wrong with it.
@@ -28,7 +51,10 @@ pub struct BadLab {
 pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAnswer) -> io::Result<u8> {
     match answer {
         LabAnswer::Good { .. } if format.json => json::document::<Problem>(out, format.pretty, &[])?,
-        LabAnswer::Good { file } => writeln!(out, "{file}: good")?,
+        LabAnswer::Good { file, lab } => writeln!(out, "{file}: lab {}: good", show::summary(lab))?,
+        LabAnswer::Shown(lab) if format.json => json::one(out, format.pretty, &lab.spec)?,
+        LabAnswer::Shown(lab) => show::write(out, style, lab)?,
+        LabAnswer::Drawn { lab, form } => graph::write(out, format, style, lab, form)?,
         LabAnswer::Bad(bad) => {
             if format.json {
                 json::document(out, format.pretty, &bad.problems)?;
