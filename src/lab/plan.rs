@@ -699,7 +699,8 @@ mod tests {
 
     #[test]
     fn drift_of_each_sort_is_one_step() {
-        let drifts: [(fn(&mut State), &str); 6] = [
+        type Drift = (fn(&mut State), &'static str);
+        let drifts: [Drift; 6] = [
             (|seen| link_mut(seen, &node("a"), "eth0").addrs.clear(), "add address 10.0.0.1/24 to a:eth0"),
             (|seen| link_mut(seen, &node("a"), "eth0").up = false, "bring up a:eth0"),
             (|seen| link_mut(seen, &node("a"), "eth0").mtu_bytes = Some(1400), "set mtu of a:eth0 from 1400 to 1500"),
@@ -822,7 +823,9 @@ mod tests {
         let files = vec((0..3usize, select(vec!["hosts", "resolv.conf"]), select(vec!["x", "y"])), 0..3);
         (pairs(), vec(0..3usize, 0..3), sysctls, files).prop_map(|(pairs, nodes, sysctls, files)| {
             let mut state = State::default();
-            pairs.iter().for_each(|pair| add_pair(&mut state, pair));
+            for pair in &pairs {
+                add_pair(&mut state, pair);
+            }
             for at in nodes {
                 space(&mut state, &place_of(at));
             }
@@ -841,7 +844,9 @@ mod tests {
         fn the_plan_leads_from_any_lab_to_any_other(desired in states(), observed in states()) {
             let mut state = observed.clone();
             let steps = plan(&desired, &observed);
-            steps.iter().for_each(|step| apply(&mut state, step));
+            for step in &steps {
+                apply(&mut state, step);
+            }
             prop_assert_eq!(normal(&state, &desired), normal(&desired, &desired));
             prop_assert_eq!(plan(&desired, &state), []);
         }

@@ -32,7 +32,9 @@ fn fits(world: &World, line: &str, candidates: &[&str]) {
 #[test]
 fn verbs_and_options_complete() {
     let world = World::new();
-    fits(&world, "l", &["list", "list-id", "link"]);
+    fits(&world, "l", &["list", "list-id", "lab", "link"]);
+    fits(&world, "lab ", &["check", "show", "graph"]);
+    fits(&world, "lab check /proc/self/comm", &["/proc/self/comm"]);
     fits(&world, "de", &["del"]);
     fits(&world, "rule ", &["show", "add", "del", "flush"]);
     fits(&world, "rule add pr", &["priority", "protocol"]);

@@ -60,9 +60,69 @@ fn bad_files_are_told_all_that_is_wrong_at_once() {
 }
 
 #[test]
+fn good_files_are_shown_and_drawn_as_is_kept_beside_them() {
+    for file in files("good") {
+        let shown = beside(&file, &["lab", "show"]).ok() + "\n" + &beside(&file, &["lab", "graph"]).ok();
+        is_as_kept(&file, "shown", &shown);
+        let svg = beside(&file, &["lab", "graph", "--svg", "-"]).ok();
+        assert!(roxmltree::Document::parse(&svg).is_ok(), "{}", file.display());
+    }
+}
+
+/// nsnet with a text on its stdin.
+fn fed(args: &[&str], text: &str) -> Ran {
+    let mut command = Command::new("sh");
+    let script = "text=$1; shift; printf %s \"$text\" | \"$@\"";
+    command.args(["-c", script, "sh", text]).arg(nsnet()).args(args);
+    run(command)
+}
+
+#[test]
+fn what_show_prints_as_json_is_shown_alike() {
+    for file in files("good") {
+        let json = beside(&file, &["-j", "lab", "show"]).ok();
+        assert_eq!(fed(&["-j", "lab", "show", "-"], &json).ok(), json, "{}", file.display());
+        assert_eq!(fed(&["lab", "show", "-"], &json).ok(), beside(&file, &["lab", "show"]).ok());
+        assert_eq!(fed(&["lab", "check", "-", "-j"], &json).ok(), "[]\n");
+    }
+}
+
+#[test]
+fn problems_are_one_document_of_check_and_a_line_each_of_the_others() {
+    let bad = "name = 'x'\nmtu = 5\n[[links]]\nends = ['a', 'b']\n";
+    let checked = fed(&["lab", "check", "-", "-j"], bad);
+    assert_eq!((checked.status.code(), checked.err.as_str()), (Some(1), ""));
+    let problems: serde_json::Value = serde_json::from_str(&checked.out).unwrap();
+    assert_eq!(problems.as_array().unwrap().len(), 3);
+    assert_eq!((&problems[0]["line"], &problems[0]["column"]), (&2.into(), &1.into()));
+    for question in ["show", "graph"] {
+        let ran = fed(&["lab", question, "-", "-j"], bad);
+        assert_eq!((ran.status.code(), ran.out.as_str()), (Some(1), ""));
+        let lines: Vec<serde_json::Value> = ran.err.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(
+            (&lines[2]["file"], &lines[2]["line"], &lines[2]["kind"]),
+            (&"stdin".into(), &4.into(), &"invalid".into())
+        );
+        assert_eq!(fed(&["lab", question, "-"], bad).err, fed(&["lab", "check", "-"], bad).out);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    assert_eq!(
+        fed(&["lab", "check", "/nope"], "").err,
+        "nsnet: cannot read '/nope': No such file or directory (os error 2)\n"
+    );
+    let binary = fed(&["lab", "check", "/proc/self/exe"], "");
+    assert!(binary.err.contains("it is not UTF-8 from byte"), "{}", binary.err);
+    assert!(fed(&["-n", ".", "lab", "check", "-"], "").err.contains("'-n'"));
+}
+
+#[test]
 fn good_files_are_good_and_read_back_unchanged() {
     for file in files("good") {
-        assert!(beside(&file, &["lab", "check"]).ok().ends_with(": good\n"));
+        assert!(beside(&file, &["lab", "check"]).ok().ends_with(": good\n"), "{}", file.display());
         let text = fs::read_to_string(&file).unwrap();
         let spec = Spec::read(&text).unwrap();
         let json = serde_json::to_string(&spec).unwrap();

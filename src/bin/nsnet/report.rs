@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::{
     commands::{Failure, Note},
-    render::Style,
+    render::{BadLab, Style, lab::problems},
 };
 
 const FAILED: u8 = 1;
@@ -57,11 +57,13 @@ struct Said<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'static str>,
+    hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
 }
 
 const EMPTY: Said<'static> = Said {
@@ -76,6 +78,7 @@ const EMPTY: Said<'static> = Said {
     hint: None,
     file: None,
     line: None,
+    column: None,
 };
 
 impl Report<'_> {
@@ -109,11 +112,15 @@ impl Report<'_> {
             Failure::Usage(text) => return self.misuse(&text),
             Failure::Work(e) if e.kind() == ErrorKind::Invalid => (e, USAGE),
             Failure::Work(e) => (e, FAILED),
-            Failure::Unknown(e) => (e, UNKNOWN),
+            Failure::Unknown(failure) => {
+                self.failure(*failure);
+                return UNKNOWN;
+            }
             Failure::Failed(text) => {
                 self.line("error", &text, None, &Said { error: Some(text.clone()), kind: Some("failed"), ..EMPTY });
                 return FAILED;
             }
+            Failure::BadLab(bad) => return self.bad_lab(&bad),
             Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
             Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),
             Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
@@ -122,6 +129,31 @@ impl Report<'_> {
         };
         self.error(&error);
         code
+    }
+
+    /// All that is wrong with a lab file.
+    fn bad_lab(&self, bad: &BadLab) -> u8 {
+        let mut err = io::stderr().lock();
+        if !self.json {
+            // Nobody is left to hear that stderr is closed.
+            let _ = err.write_all(problems::text(bad, self.style).as_bytes());
+            return FAILED;
+        }
+        for problem in &bad.problems {
+            let _ = write_json(
+                &mut err,
+                &Said {
+                    error: Some(problem.message.clone()),
+                    kind: Some(ErrorKind::Invalid.as_str()),
+                    hint: problem.hint.as_deref(),
+                    file: Some(&bad.file),
+                    line: Some(problem.line),
+                    column: Some(problem.column),
+                    ..EMPTY
+                },
+            );
+        }
+        FAILED
     }
 
     /// A command line that cannot be understood.

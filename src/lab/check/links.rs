@@ -14,7 +14,7 @@ use crate::{
     lab::{
         problem::Faults,
         range::expand,
-        spec::{Link, Network, Spec, Subnets},
+        spec::{Link, Network, Spec},
     },
     name::{IfName, escaped, quoted},
 };
@@ -40,7 +40,7 @@ fn read_network(key: &Spanned<String>, network: &Network, draft: &mut Draft, fau
     let shown = escaped(key.get_ref().as_bytes());
     check_members(&shown, key.span(), &members, draft, faults);
     check_options(key.span(), network, faults);
-    let subnets = subnets(network.subnet.as_ref(), Turn::ONLY, faults);
+    let subnets = subnets(network.subnets(), Turn::ONLY, faults);
     let gateway = network.gateway.as_ref().map(|gateway| (gateway.get_ref().clone(), gateway.span()));
     let mtu = mtu(network.mtu.as_ref(), faults);
     let Some(name) = name else { return };
@@ -105,7 +105,7 @@ fn read_link(link: &Spanned<Link>, draft: &mut Draft, faults: &mut Faults) {
     for at in 0..count {
         let ends = [(&left, &said.ends[0]), (&right, &said.ends[1])];
         let ports = ends.map(|(words, end)| ports::read(&words[at.min(words.len() - 1)], &end.span(), draft, faults));
-        let subnets = subnets(said.subnet.as_ref(), Turn { at, of: count }, faults);
+        let subnets = subnets(said.subnets(), Turn { at, of: count }, faults);
         let [Some(mut first), Some(mut second)] = ports else { break };
         [first.mac, second.mac] = macs.unwrap_or_default();
         if !check_ends(&first, &second, faults) {
@@ -141,14 +141,13 @@ fn each(word: &Spanned<String>, draft: &mut Draft, faults: &mut Faults) -> Vec<P
 }
 
 /// The subnets of a segment. Of several links, each has its own.
-fn subnets(said: Option<&Spanned<Subnets>>, turn: Turn, faults: &mut Faults) -> Vec<(Prefix, Range<usize>)> {
-    let texts: Vec<_> = match said.map(|subnets| (subnets.span(), subnets.get_ref())) {
-        None => Vec::new(),
-        Some((span, Subnets::One(text))) => vec![(span, text)],
-        Some((_, Subnets::Many(list))) => list.iter().map(|text| (text.span(), text.get_ref())).collect(),
-    };
+fn subnets<'a>(
+    texts: impl Iterator<Item = (&'a str, Range<usize>)>,
+    turn: Turn,
+    faults: &mut Faults,
+) -> Vec<(Prefix, Range<usize>)> {
     let mut found = Vec::new();
-    for (span, text) in texts {
+    for (text, span) in texts {
         match expand(text) {
             Ok(each) if each.len() != turn.of && turn.of == 1 => {
                 faults.advise(span, "a range of subnets for one network or link", "write several subnets as a list");

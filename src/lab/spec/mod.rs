@@ -4,6 +4,8 @@ mod json;
 mod tree;
 mod values;
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use toml::Spanned;
 
@@ -174,6 +176,27 @@ pub enum Ready {
     File(String),
     /// This command succeeds in the node.
     Command(Words),
+}
+
+impl Network {
+    /// Its subnets as they are written, with their places.
+    pub fn subnets(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.subnet.iter().flat_map(subnets)
+    }
+}
+
+impl Link {
+    /// Its subnets as they are written, with their places.
+    pub fn subnets(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.subnet.iter().flat_map(subnets)
+    }
+}
+
+fn subnets(said: &Spanned<Subnets>) -> Vec<(&str, Range<usize>)> {
+    match said.get_ref() {
+        Subnets::One(text) => vec![(text, said.span())],
+        Subnets::Many(list) => list.iter().map(|text| (text.get_ref().as_str(), text.span())).collect(),
+    }
 }
 
 impl Spec {

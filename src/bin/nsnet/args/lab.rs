@@ -31,6 +31,11 @@ pub enum LabQuestion {
     Exec(LabExec),
     /// List the labs that are there.
     List,
+    /// Show what a file means: interfaces, where they lead, addresses, routes. With --json, the file itself.
+    /// Of a LAB without a file, show what runs.
+    Show(LabTarget),
+    /// Draw what a file means.
+    Graph(LabGraph),
 }
 
 #[derive(Debug, Args)]
@@ -95,4 +100,20 @@ impl Nodes {
             None => text.parse().map(Self::All).map_err(said),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct LabGraph {
+    /// The lab, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+    /// Draw it for Graphviz.
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Draw it for Mermaid.
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+    /// Draw it as an SVG picture, into this file; '-' is stdout.
+    #[arg(long, group = "form", value_name = "FILE|-")]
+    pub svg: Option<OsString>,
 }

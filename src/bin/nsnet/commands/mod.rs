@@ -26,7 +26,7 @@ use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
 use crate::{
     args::{Cli, Globals, Verb},
     complete,
-    render::Answer,
+    render::{Answer, BadLab},
     words::{self, Asked, Misuse},
 };
 pub use exec::code_of;
@@ -39,9 +39,11 @@ pub enum Failure {
     Usage(String),
     Work(Error),
     /// A question that cannot be answered, and why.
-    Unknown(Error),
+    Unknown(Box<Failure>),
     /// It did not work, in words of its own.
     Failed(String),
+    /// A lab file has problems.
+    BadLab(Box<BadLab>),
     /// nsnet's own machinery could not be set up.
     Setup(&'static str, io::Error),
     Exec(ExecError),
@@ -204,6 +206,10 @@ fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     if globals.netns.is_some() && matches!(verb, Verb::Map(_) | Verb::Ns(_)) {
         let said =
             "'-n' chooses one namespace, and this verb looks at all; 'nsnet map NS' keeps to what is connected with NS";
+        return Err(Failure::Usage(said.into()));
+    }
+    if globals.netns.is_some() && matches!(verb, Verb::Lab(_)) {
+        let said = "'-n' chooses one namespace, and a lab has its own: '.' is the one that nsnet is started in";
         return Err(Failure::Usage(said.into()));
     }
     let is_object = verb.is_object();

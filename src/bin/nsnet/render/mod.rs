@@ -3,7 +3,7 @@
 mod draw;
 mod ip;
 mod json;
-mod lab;
+pub mod lab;
 mod map;
 mod ns;
 mod portrait;
@@ -26,6 +26,7 @@ use nsnet::{
 
 use crate::commands::Failure;
 pub use lab::{BadLab, LabAnswer, NodeSays};
+use ns::table;
 pub use sheet::View;
 
 /// What a command found out or did.
@@ -293,6 +294,9 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
             }
             match answer {
                 Answer::Map { form: MapForm::Svg(Some(file)), .. } if !format.json => write_file(&file, &bytes)?,
+                Answer::Lab(answer) if !format.json && answer.file().is_some() => {
+                    answer.file().map_or(Ok(()), |file| write_file(file, &bytes))?;
+                }
                 _ => out.write_all(&bytes)?,
             }
         }

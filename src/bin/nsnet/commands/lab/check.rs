@@ -8,7 +8,7 @@ use crate::{args::LabFile, render::LabAnswer};
 pub fn check(args: &LabFile) -> Result<LabAnswer, Failure> {
     let file = File::read(&args.file)?;
     match Lab::read(&file.text) {
-        Ok(_) => Ok(LabAnswer::Good { file: file.name }),
+        Ok(lab) => Ok(LabAnswer::Good { file: file.name, lab: Box::new(lab) }),
         Err(problems) => Ok(LabAnswer::Bad(file.with(problems))),
     }
 }

@@ -6,7 +6,10 @@ use std::{
     io::{self, Read},
 };
 
-use nsnet::{lab::Problem, name::escaped};
+use nsnet::{
+    lab::{Lab, Problem},
+    name::escaped,
+};
 
 use super::super::Failure;
 use crate::render::BadLab;
@@ -29,6 +32,11 @@ impl File {
             Failure::Failed(format!("cannot read '{name}': it is not UTF-8 from byte {at} on"))
         })?;
         Ok(Self { name, text })
+    }
+
+    /// What it means.
+    pub fn lab(self) -> Result<Lab, Failure> {
+        Lab::read(&self.text).map_err(|problems| Failure::BadLab(Box::new(self.with(problems))))
     }
 
     pub fn with(self, problems: Vec<Problem>) -> BadLab {

@@ -3,7 +3,9 @@
 mod check;
 mod exec;
 mod file;
+mod graph;
 mod running;
+mod show;
 mod up;
 
 use super::{Context, Failure};
@@ -24,6 +26,8 @@ pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
         LabQuestion::Down(args) => running::down(args, context)?,
         LabQuestion::Exec(args) => return exec::exec(args, context),
         LabQuestion::List => running::list()?,
+        LabQuestion::Show(args) => show::show(&args)?,
+        LabQuestion::Graph(args) => graph::graph(&args)?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }

@@ -1,5 +1,7 @@
 //! `lab status`, `lab down` and `lab list`: what runs, and its end.
 
+use std::ffi::OsStr;
+
 use nsnet::{
     ErrorKind, LabName,
     lab::{self, State},
@@ -7,7 +9,7 @@ use nsnet::{
 
 use super::{
     super::{Context, Failure, names::lives_on},
-    up::{Checked, read},
+    file::File,
 };
 use crate::{
     args::{LabStatus, LabTarget, Target},
@@ -15,31 +17,25 @@ use crate::{
 };
 
 pub fn status(args: LabStatus) -> Result<LabAnswer, Failure> {
-    match args.target {
+    let told = match args.target {
         None => list(),
         Some(Target::Name(name)) => running(&name),
-        Some(Target::File(file)) => match read(&file).map_err(unknown)? {
-            Checked::Bad(answer) => Ok(LabAnswer::Unknown(Box::new(answer))),
-            Checked::Good(file) => {
-                let seen = lab::look(&file.name, &file.state).map_err(Failure::Unknown)?;
-                let differences = lab::differences(&lab::plan(&file.state, &seen));
-                Ok(LabAnswer::Status { name: file.name, differences })
-            }
-        },
-    }
+        Some(Target::File(file)) => compared(&file),
+    };
+    told.map_err(|failure| Failure::Unknown(Box::new(failure)))
 }
 
-/// A question that has no answer.
-fn unknown(failure: Failure) -> Failure {
-    match failure {
-        Failure::Work(e) => Failure::Unknown(e),
-        failure => failure,
-    }
+/// How a lab differs from its file.
+fn compared(file: &OsStr) -> Result<LabAnswer, Failure> {
+    let file = File::read(file)?.lab()?;
+    let seen = lab::look(&file.name, &file.state)?;
+    let differences = lab::differences(&lab::plan(&file.state, &seen));
+    Ok(LabAnswer::Status { name: file.name, differences })
 }
 
 /// What is there of a lab, whatever its file says.
-fn running(name: &LabName) -> Result<LabAnswer, Failure> {
-    let state = lab::look(name, &State::default()).map_err(Failure::Unknown)?;
+pub fn running(name: &LabName) -> Result<LabAnswer, Failure> {
+    let state = lab::look(name, &State::default())?;
     Ok(LabAnswer::Running { name: name.clone(), state })
 }
 
@@ -50,10 +46,7 @@ pub fn list() -> Result<LabAnswer, Failure> {
 pub fn down(args: LabTarget, context: &mut Context<'_>) -> Result<LabAnswer, Failure> {
     let name = match args.target {
         Target::Name(name) => name,
-        Target::File(file) => match read(&file)? {
-            Checked::Good(lab) => lab.name,
-            Checked::Bad(answer) => return Ok(answer),
-        },
+        Target::File(file) => File::read(&file)?.lab()?.name,
     };
     let lowered = lab::down(&name)?;
     let mut removed = Vec::new();

@@ -1,9 +1,6 @@
 //! `lab plan` and `lab up`: from the file to the kernel.
 
-use std::{
-    ffi::OsStr,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use nsnet::lab::{self, Lab, Progress};
 
@@ -14,35 +11,16 @@ use crate::{args::LabFile, render::LabAnswer};
 /// Nobody needs to be told about what is done sooner.
 const LONG: Duration = Duration::from_millis(500);
 
-/// A file that was read, or what is wrong with it, which is an answer too.
-pub enum Checked {
-    Good(Box<Lab>),
-    Bad(LabAnswer),
-}
-
-/// Reads a file and checks it.
-pub fn read(path: &OsStr) -> Result<Checked, Failure> {
-    let file = File::read(path)?;
-    Ok(match Lab::read(&file.text) {
-        Ok(lab) => Checked::Good(Box::new(lab)),
-        Err(problems) => Checked::Bad(LabAnswer::Bad(file.with(problems))),
-    })
-}
-
 pub fn plan(args: &LabFile) -> Result<LabAnswer, Failure> {
-    match read(&args.file)? {
-        Checked::Good(lab) => Ok(LabAnswer::Plan(lab::plan_now(&lab.name, &lab.state)?)),
-        Checked::Bad(answer) => Ok(answer),
-    }
+    let lab = File::read(&args.file)?.lab()?;
+    Ok(LabAnswer::Plan(lab::plan_now(&lab.name, &lab.state)?))
 }
 
 pub fn up(args: &LabFile, context: &mut Context<'_>) -> Result<LabAnswer, Failure> {
-    let lab = match read(&args.file)? {
-        Checked::Good(lab) => lab,
-        Checked::Bad(answer) => return Ok(answer),
-    };
-    let raised = lab::up(&lab.name, &lab.state, &mut tell(&lab, context))?;
+    let lab = File::read(&args.file)?.lab()?;
+    let raised = lab::up(&lab.name, &lab.state, &mut tell(&lab, context));
     (context.notes)(Note::Progress(None));
+    let raised = raised?;
     for warning in raised.warnings {
         context.warn(warning);
     }

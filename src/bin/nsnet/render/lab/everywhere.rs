@@ -11,7 +11,7 @@ use super::{
 };
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Said<'a> {
     node: &'a str,
     stream: &'static str,
     line: &'a str,
@@ -36,7 +36,7 @@ pub fn write(
             NodeSays::Line { node, line, is_err } if format.json => {
                 let stream = if is_err { "stderr" } else { "stdout" };
                 let line = &String::from_utf8_lossy(&line);
-                json::one(out, false, &Line { node: node.as_str(), stream, line })?;
+                json::one(out, false, &Said { node: node.as_str(), stream, line })?;
             }
             NodeSays::Line { node, line, .. } => {
                 write!(out, "{} ", style.bold(&format!("{}:", node.as_str())))?;

@@ -1,28 +1,38 @@
 //! What is said of labs.
 
 pub mod everywhere;
+mod graph;
 pub mod problems;
 mod running;
+mod show;
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use nsnet::{
     LabName, NodeName,
-    lab::{Difference, Found, Problem, State, Step},
+    lab::{Difference, Found, Lab, Problem, State, Step},
 };
 
-use super::{Format, Removed, Style, json};
+use super::{Format, MapForm, Removed, Style, json};
+
+/// What a command in a node says.
+pub enum NodeSays {
+    Line { node: NodeName, line: Vec<u8>, is_err: bool },
+    Ended { node: NodeName, code: io::Result<u8> },
+}
 
 /// What was found out about a lab, or done to it.
 pub enum LabAnswer {
     /// The file is good.
     Good {
         file: String,
+        lab: Box<Lab>,
     },
     /// It is not; the exit code is 1.
     Bad(BadLab),
-    /// What cannot be told because of that; the exit code is 2.
-    Unknown(Box<LabAnswer>),
     /// What would be done.
     Plan(Vec<Step>),
     /// It is up, after these steps.
@@ -48,12 +58,21 @@ pub enum LabAnswer {
         failed: bool,
     },
     Labs(Vec<Found>),
+    Shown(Box<Lab>),
+    Drawn {
+        lab: Box<Lab>,
+        form: MapForm,
+    },
 }
 
-/// What a command in a node says.
-pub enum NodeSays {
-    Line { node: NodeName, line: Vec<u8>, is_err: bool },
-    Ended { node: NodeName, code: io::Result<u8> },
+impl LabAnswer {
+    /// The file that it goes to, where it is not stdout.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::Drawn { form: MapForm::Svg(file), .. } => file.as_deref(),
+            _ => None,
+        }
+    }
 }
 
 /// A file, and all that is wrong with it.
@@ -68,7 +87,10 @@ pub struct BadLab {
 pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAnswer) -> io::Result<u8> {
     match answer {
         LabAnswer::Good { .. } if format.json => json::document::<Problem>(out, format.pretty, &[])?,
-        LabAnswer::Good { file } => writeln!(out, "{file}: good")?,
+        LabAnswer::Good { file, lab } => writeln!(out, "{file}: lab {}: good", show::summary(lab))?,
+        LabAnswer::Shown(lab) if format.json => json::one(out, format.pretty, &lab.spec)?,
+        LabAnswer::Shown(lab) => show::write(out, style, lab)?,
+        LabAnswer::Drawn { lab, form } => graph::write(out, format, style, lab, form)?,
         LabAnswer::Bad(bad) => {
             if format.json {
                 json::document(out, format.pretty, &bad.problems)?;
@@ -77,7 +99,6 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
             }
             return Ok(1);
         }
-        LabAnswer::Unknown(answer) => return write(out, format, style, answer).map(|_| 2),
         LabAnswer::Plan(steps) => running::plan(out, format, style, steps)?,
         LabAnswer::Up { name, nodes, steps } => running::up(out, format, (name, *nodes), steps)?,
         LabAnswer::Status { name, differences } => {

@@ -69,11 +69,15 @@ struct DifferenceRow<'a> {
     text: &'a str,
 }
 
+impl<'a> DifferenceRow<'a> {
+    fn of(difference: &'a Difference) -> Self {
+        Self { place: &difference.place, text: &difference.text }
+    }
+}
+
 pub fn status(out: &mut impl Write, format: Format, lab: &LabName, differences: &[Difference]) -> io::Result<()> {
     if format.json {
-        let row = |difference: &'_ Difference| (difference.place.clone(), difference.text.clone());
-        let rows: Vec<(Place, String)> = differences.iter().map(row).collect();
-        let rows: Vec<_> = rows.iter().map(|(place, text)| DifferenceRow { place, text }).collect();
+        let rows: Vec<_> = differences.iter().map(DifferenceRow::of).collect();
         return json::document(out, format.pretty, &rows);
     }
     if differences.is_empty() {
@@ -118,16 +122,18 @@ struct LabRow<'a> {
     nodes: Vec<&'a Place>,
 }
 
-pub fn labs(out: &mut impl Write, format: Format, labs: &[Found]) -> io::Result<()> {
-    let nodes = |lab: &'_ Found| lab.places.iter().filter(|place| matches!(place, Place::Node(_))).count();
-    if format.json {
-        let row = |lab| {
-            let Found { name, places, .. } = lab;
-            LabRow { name, nodes: places.iter().filter(|place| matches!(place, Place::Node(_))).collect() }
-        };
-        return json::document(out, format.pretty, &labs.iter().map(row).collect::<Vec<_>>());
+impl<'a> LabRow<'a> {
+    fn of(lab: &'a Found) -> Self {
+        Self { name: &lab.name, nodes: lab.places.iter().filter(|place| matches!(place, Place::Node(_))).collect() }
     }
-    labs.iter().try_for_each(|lab| writeln!(out, "{} ({})", lab.name.as_str(), counted(nodes(lab), "node")))
+}
+
+pub fn labs(out: &mut impl Write, format: Format, labs: &[Found]) -> io::Result<()> {
+    let rows: Vec<LabRow<'_>> = labs.iter().map(LabRow::of).collect();
+    if format.json {
+        return json::document(out, format.pretty, &rows);
+    }
+    rows.iter().try_for_each(|lab| writeln!(out, "{} ({})", lab.name.as_str(), counted(lab.nodes.len(), "node")))
 }
 
 pub fn down(out: &mut impl Write, format: Format, lab: &LabName, removed: &[Removed]) -> io::Result<()> {
