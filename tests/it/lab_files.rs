@@ -4,6 +4,7 @@
 //! these tests write it instead.
 
 use std::{
+    collections::HashSet,
     fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -32,6 +33,58 @@ fn is_as_kept(file: &Path, end: &str, made: &str) {
     }
     let kept_text = fs::read_to_string(&kept).unwrap_or_default();
     assert!(kept_text == made, "{}:\n{made}", kept.display());
+}
+
+const MANUAL: &str = include_str!("../../man/nsnet-lab.5");
+
+/// The examples of the manual page as they are typed.
+fn examples() -> Vec<String> {
+    let blocks = MANUAL.split(".EX\n").skip(1).map(|rest| rest.split(".EE\n").next().unwrap());
+    blocks.map(|block| block.replace("\\-", "-").replace("\\(aq", "'").replace("\\e", "\\")).collect()
+}
+
+#[test]
+fn every_example_of_the_manual_is_a_good_lab() {
+    let examples = examples();
+    assert!(examples.len() > 15, "only {} examples", examples.len());
+    for example in examples {
+        // All but the first leave the name to the reader.
+        let named = example.starts_with("name = ");
+        let text = if named { example } else { format!("name = \"example\"\n{example}") };
+        Lab::read(&text).unwrap_or_else(|problems| panic!("{text}\n{problems:#?}"));
+    }
+}
+
+/// The keys that may stand where this text has one that may not.
+fn keys_beside(text: &str) -> Vec<String> {
+    let problems = Lab::read(text).unwrap_err();
+    let hint = problems.iter().find(|problem| problem.message.contains("zzzzzzzz")).unwrap().hint.clone().unwrap();
+    let (_, keys) = hint.split_once("here: ").unwrap_or_else(|| panic!("{hint}"));
+    keys.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_key_is_in_the_manual_and_in_an_example_of_it() {
+    let tables =
+        ["", "[nodes.a]", "[networks.a]", "[[links]]", "[[checks]]", "[[nodes.a.run]]", "[nodes.a.interfaces.a]"];
+    let kinds = nsnet::Kind::WORDS
+        .into_iter()
+        .filter(|kind| *kind != "netkit")
+        .map(|kind| format!("[nodes.a.interfaces.a]\nkind = \"{kind}\""));
+    let texts = tables.iter().map(|table| (*table).to_owned()).chain(kinds);
+    let examples = examples().concat();
+    let words: HashSet<&str> = examples.split(|c: char| !c.is_alphanumeric() && !"_-".contains(c)).collect();
+    let mut seen = 0;
+    for text in texts {
+        for key in keys_beside(&format!("name = \"a\"\n{text}\nzzzzzzzz = 1\n")) {
+            let shown = key.replace('-', "\\-");
+            let is_there = MANUAL.split_whitespace().any(|word| word == shown);
+            assert!(is_there, "{key} of '{text}' is not in man/nsnet-lab.5");
+            assert!(words.contains(key.as_str()) || key == "stp_state", "{key} has no example");
+            seen += 1;
+        }
+    }
+    assert!(seen > 200, "only {seen} keys");
 }
 
 /// nsnet beside a file, so that it is called by its name alone.

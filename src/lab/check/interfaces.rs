@@ -17,7 +17,7 @@ use crate::{
         state::Place,
     },
     name::{IfName, escaped},
-    netlink::kind::{Geneve, Kind, Vlan, Vrf, Vxlan},
+    netlink::kind::{Geneve, Inner, IpTunnel, Kind, Vlan, Vrf, Vxlan},
 };
 
 /// Gives every port its name: the one that the file says, else the first of eth0, eth1 … that is
@@ -210,6 +210,8 @@ fn problem_of(kind: &Kind, linked: bool) -> Option<&'static str> {
         }
         Kind::Vlan(Vlan { id: None, .. }) => "a vlan needs an 'id'",
         Kind::Vlan(Vlan { id: Some(id), .. }) if *id > 4_094 => "the id of a vlan is from 0 to 4094",
+        Kind::IpIp(IpTunnel { isatap: true, .. }) => "'isatap' is of the kind 'sit'",
+        Kind::IpIp(IpTunnel { inner: Some(Inner::Ipv6), .. }) => "an ipip carries no IPv6: that is of the kind 'sit'",
         Kind::Vrf(Vrf { table: 0, .. }) => "a vrf needs a 'table', a number from 1 on",
         Kind::Vxlan(Vxlan { id, .. }) if wide(id) => "the id of a vxlan has 24 bits",
         Kind::Vxlan(Vxlan { id: None, external: false, .. }) => "a vxlan needs an 'id', or 'external'",
