@@ -21,9 +21,10 @@ use super::{
     work::{self, Worker},
 };
 use crate::{
+    addr::IfAddr,
     error::{Error, Result},
     name::LabName,
-    netlink::raw,
+    netlink::awaited::Awaited,
     netns::{self, Deletion, Doomed, Outcome},
     sys::signal::Held,
 };
@@ -229,24 +230,45 @@ impl<'a> Transaction<'a> {
         Ok(plan(&self.before, &self.worker.look(&self.before)?).into_iter().next())
     }
 
-    /// Waits until each end that was brought up carries packets, if its other end is up too.
+    /// Waits until each end that was brought up carries packets, if its other end is up too, and until
+    /// each new IPv6 address is in use.
     fn await_links(&mut self) -> Result<()> {
-        let raised = self.worker.done.iter().filter_map(|step| match step {
-            Step::ChangeLink { at, change: LinkEdit::Up { new: true } } => Some(at.clone()),
-            _ => None,
-        });
-        let waiting: Vec<At> =
-            raised.filter(|at| !self.worker.operational.contains(at) && self.can_carry(at)).collect();
-        let until = Instant::now() + READY_TIMEOUT;
-        for at in waiting {
-            let Some(site) = self.worker.sites.get(&at.place) else { continue };
-            let (ns, index) = (site.open()?, site.index(&at)?);
-            let ready = ns.inside(|| raw::await_operational(index, until))?;
-            ready.map_err(|e| {
-                Error::os("bring up", format!("{} in {}", at.name, site::shown(self.lab, &at.place)), e)
-            })?;
+        let mut awaited: BTreeMap<Place, Awaited> = BTreeMap::new();
+        for step in &self.worker.done {
+            match step {
+                Step::ChangeLink { at, change: LinkEdit::Up { new: true } } if self.is_late(at) => {
+                    awaited.entry(at.place.clone()).or_default().links.push(self.worker.index(at)?);
+                }
+                Step::AddAddr { at, addr } if addr.ip().is_ipv6() && self.is_wanted(at, addr) => {
+                    awaited.entry(at.place.clone()).or_default().addrs.push(addr.ip());
+                }
+                _ => {}
+            }
         }
-        Ok(())
+        let until = Instant::now() + READY_TIMEOUT;
+        awaited.into_iter().try_for_each(|(place, awaited)| self.await_in(&place, &awaited, until))
+    }
+
+    fn await_in(&mut self, place: &Place, awaited: &Awaited, until: Instant) -> Result<()> {
+        let shown = site::shown(self.lab, place);
+        let Some(site) = self.worker.sites.get_mut(place) else { return Ok(()) };
+        // Most are ready by now, and nobody has to go there to see it.
+        if awaited.is_met(&mut site.socket).is_ok_and(|met| met) {
+            return Ok(());
+        }
+        let ready = site.open()?.inside(|| awaited.met(until))?;
+        ready.map_err(|e| Error::os("wait for the links and addresses in", shown, e))
+    }
+
+    /// Not one that was only there on the way.
+    fn is_wanted(&self, at: &At, addr: &IfAddr) -> bool {
+        let link = self.desired.spaces.get(&at.place).and_then(|space| space.links.get(&at.name));
+        link.is_some_and(|link| link.addrs.contains(addr) && link.up)
+    }
+
+    /// Whether a link did not carry packets at the last look, and will.
+    fn is_late(&self, at: &At) -> bool {
+        self.can_carry(at) && !self.worker.operational.contains(at)
     }
 
     /// Only of a pair is it known what it takes.
@@ -294,7 +316,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
         .chain(observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone())))
         .filter(|(place, _)| *place != Place::Here)
         .collect();
-    let ends_here = observed.ends_here();
+    let ends_here = &observed.ends_here;
     let places = observed.sites.iter().filter_map(|(place, site)| Some((place, site.name.clone()?)));
     let doomed = places.map(|(place, name)| {
         let ends = || ends_here.get(place).cloned().unwrap_or_default();

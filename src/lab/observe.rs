@@ -56,6 +56,9 @@ pub(super) struct Observed {
     pub stray_files: BTreeMap<Place, files::Files>,
     /// Links that carry packets.
     pub operational: BTreeSet<At>,
+    /// The ends in the starting namespace of all pairs that lead into the lab, also of those that somebody
+    /// else made, by where they lead.
+    pub ends_here: BTreeMap<Place, Vec<u32>>,
     /// Namespaces that have a pair whose other end is neither in the lab nor in the starting namespace.
     pub leading_out: BTreeSet<Place>,
 }
@@ -78,6 +81,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, sites: Sites) -> Result<Ob
         foreign_files: Vec::new(),
         stray_files: BTreeMap::new(),
         operational: BTreeSet::new(),
+        ends_here: BTreeMap::new(),
         leading_out: BTreeSet::new(),
     };
     let ends = Ends::of(&sight);
@@ -222,28 +226,12 @@ fn open_all(here: Netns, named: Vec<Named>, mut sites: Sites, sight: &Sight) -> 
 }
 
 impl Observed {
-    /// The ends in the starting namespace, by the places that they lead to.
-    pub(super) fn ends_here(&self) -> BTreeMap<Place, Vec<u32>> {
-        let mut ends: BTreeMap<Place, Vec<u32>> = BTreeMap::new();
-        let (Some(here), Some(site)) = (self.state.spaces.get(&Place::Here), self.sites.get(&Place::Here)) else {
-            return ends;
-        };
-        for (name, link) in &here.links {
-            if let (LinkWhat::Veth { peer: (place, _) }, Some(index)) = (&link.what, site.indices.get(name)) {
-                ends.entry(place.clone()).or_default().push(*index);
-            }
-        }
-        ends
-    }
-
     fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
         let Some(view) = ends.views.get(&place) else { return };
         let mut space = Space { sysctls: inside.sysctls, ..Space::default() };
         for seen in &view.links {
             site.next_index = site.next_index.max(seen.link.index + 1);
-            if seen.link.is_pair() && ends.peer(&place, &seen.link).is_none() {
-                self.leading_out.insert(place.clone());
-            }
+            self.note_way_out(ends, &place, &seen.link);
             let Ok(name) = seen.link.name.parse::<IfName>() else { continue };
             let at = At { place: place.clone(), name };
             if seen.link.index == LOOPBACK_INDEX {
@@ -267,6 +255,17 @@ impl Observed {
         self.sites.insert(place.clone(), site);
         if place != Place::Here || !space.links.is_empty() {
             self.state.spaces.insert(place, space);
+        }
+    }
+
+    /// Where a pair leads that goes with its namespace.
+    fn note_way_out(&mut self, ends: &Ends<'_>, place: &Place, link: &Link) {
+        match ends.peer(place, link) {
+            Some((far, _)) if *place == Place::Here && *far != Place::Here => {
+                self.ends_here.entry(far.clone()).or_default().push(link.index);
+            }
+            None if link.is_pair() && *place != Place::Here => drop(self.leading_out.insert(place.clone())),
+            _ => {}
         }
     }
 

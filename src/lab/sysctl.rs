@@ -3,6 +3,8 @@
 
 use std::{fs, io, path::PathBuf};
 
+use super::state::Place;
+
 /// What an altname that stands for a setting begins with.
 const PREFIX: &str = "nsnet:";
 
@@ -43,6 +45,29 @@ pub(super) fn path(key: &str) -> PathBuf {
     let mut path = PathBuf::from("/proc/sys");
     path.extend(words.filter(|word| word != ".."));
     path
+}
+
+/// What IPv6 is told in a new node, before it has links: addresses are used at once. Until a router has
+/// a link-local address that it may use, it asks for no neighbour, and what it is to forward is lost;
+/// and in a lab no two have the same.
+const IN_A_NODE: &[(&str, &str)] = &[("net.ipv6.conf.default.accept_dad", "0")];
+
+/// Switches carry frames and have no addresses. With IPv6 on, each port would talk to all others while they
+/// come up.
+const IN_THE_SWITCHES: &[(&str, &str)] =
+    &[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")];
+
+/// Makes the new namespace of the calling thread ready for links.
+pub(super) fn prepare(place: &Place) -> io::Result<()> {
+    let settings = if *place == Place::Switches { IN_THE_SWITCHES } else { IN_A_NODE };
+    for (key, value) in settings {
+        match write(key, value) {
+            // A kernel without IPv6.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// The value in the namespace of the calling thread, its words parted by single spaces.

@@ -103,7 +103,7 @@ impl<'a> Worker<'a> {
     }
 
     fn adopt(&mut self, observed: Observed) -> State {
-        self.ends_here = observed.ends_here();
+        self.ends_here = observed.ends_here;
         self.sites = observed.sites;
         self.leading_out = observed.leading_out;
         self.operational = observed.operational;
@@ -135,6 +135,11 @@ impl<'a> Worker<'a> {
         }
     }
 
+    pub(super) fn index(&self, at: &At) -> Result<u32> {
+        let missing = || Error::os("find", format!("'{at}'"), Errno::NODEV);
+        self.sites.get(&at.place).ok_or_else(missing)?.index(at)
+    }
+
     fn site(&mut self, place: &Place) -> Result<&mut Site> {
         let lab = self.lab;
         let missing = || Error::os("find", format!("'{}' of lab {lab}", word_of(place)), Errno::NOENT);
@@ -150,9 +155,7 @@ impl<'a> Worker<'a> {
         let (lab, sites) = (self.lab, &mut self.sites);
         let prepare = |name: &NsName| {
             let place = places.get(name).unwrap_or(&Place::Switches);
-            if *place == Place::Switches {
-                quiet_ipv6(name)?;
-            }
+            sysctl::prepare(place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
             link::raise_loopback_noted(&mark::note(lab, place), name)
         };
         netns::create_prepared(&names, &prepare, &mut |name, ns, socket| {
@@ -340,7 +343,8 @@ impl<'a> Worker<'a> {
                     changes = all.iter().map(|(step, index)| link_change::delete(*index, &step.to_string())).collect();
                 }
             }
-            site.socket.apply_each(changes).into_iter().collect::<Result<Vec<_>>>()?;
+            let answers = site.socket.apply_each(changes).into_iter();
+            answers.map(|answer| answer.or_else(|e| forgive(&run[0], e))).collect::<Result<Vec<_>>>()?;
             for (step, _) in gone {
                 let Step::DeleteLink(old) = step else { continue };
                 let ends = std::iter::once(&old.at).chain(old.peer.as_ref().map(|(far, _)| far));
@@ -449,19 +453,6 @@ fn end<'a>(at: &'a At, link: &LinkState, index: Option<u32>) -> End<'a> {
     End { name: &at.name, index, mac: link.mac, mtu_bytes: link.mtu_bytes, group: mark::LINK_GROUP }
 }
 
-/// Switches carry frames and have no addresses. With IPv6 on, every port would talk to all others while
-/// they come up.
-fn quiet_ipv6(name: &NsName) -> Result<()> {
-    for key in ["net.ipv6.conf.all.disable_ipv6", "net.ipv6.conf.default.disable_ipv6"] {
-        match sysctl::write(key, "1") {
-            // A kernel without IPv6 is quiet.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            done => done.map_err(|e| Error::os("set", format!("'{key}' in {name}"), e))?,
-        }
-    }
-    Ok(())
-}
-
 /// What settings are in a new namespace.
 #[derive(Default)]
 struct Defaults(BTreeMap<String, String>);
@@ -480,11 +471,17 @@ impl Defaults {
             return Ok(Self::default());
         }
         let fresh = Netns::unnamed_for("the usual values of settings")?;
+        let node = steps.first().map_or(Place::Switches, |step| step.place().clone());
         let read = |key: &&String| {
             let value = sysctl::read(key).map_err(|e| Error::os("read", format!("'{key}' in a new namespace"), e));
             Ok(((*key).clone(), value?))
         };
-        fresh.run(|| keys.iter().map(read).collect::<Result<_>>())?.map(Self)
+        fresh
+            .run(|| {
+                sysctl::prepare(&node).map_err(|e| Error::os("prepare IPv6 in", "a new namespace", e))?;
+                keys.iter().map(read).collect::<Result<_>>()
+            })?
+            .map(Self)
     }
 }
 
@@ -555,12 +552,15 @@ impl Promotion {
     }
 }
 
-/// What is to be deleted and is not there is as wanted: the kernel takes routes with the address or the
-/// link that they need.
+/// What is to go and is not there is as wanted: the kernel takes routes with the address or the link that
+/// they need, and the end of a pair a little later than the namespace of the other.
 fn forgive(step: &Step, error: Error) -> Result<()> {
     let gone = [Errno::SRCH, Errno::ADDRNOTAVAIL, Errno::NODEV, Errno::NOENT].map(|errno| Some(errno.raw_os_error()));
-    let deletes = matches!(step, Step::DeleteRoute { .. } | Step::DeleteAddr { .. });
-    if deletes && gone.contains(&error.errno()) { Ok(()) } else { Err(error) }
+    let goes = matches!(
+        step,
+        Step::DeleteRoute { .. } | Step::DeleteAddr { .. } | Step::DeleteLink(_) | Step::RenameLink { .. }
+    );
+    if goes && gone.contains(&error.errno()) { Ok(()) } else { Err(error) }
 }
 
 /// The request for a step of a link, an address or a route.

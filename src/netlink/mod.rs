@@ -1,6 +1,7 @@
 //! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
 pub mod addr;
+pub(crate) mod awaited;
 pub(crate) mod birth;
 mod carry;
 pub mod change;

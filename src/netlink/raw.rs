@@ -12,13 +12,10 @@ use netlink_packet_core::{
     DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
     NetlinkPayload, NlasIterator,
 };
-use netlink_packet_route::{
-    RouteNetlinkMessage,
-    link::{LinkAttribute, State},
-};
+use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::{Connection, ConnectionHandle};
 use netlink_sys::{AsyncSocket, SocketAddr, TokioSocket, protocols::NETLINK_ROUTE};
-use rtnetlink::{LinkUnspec, MulticastGroup};
+use rtnetlink::MulticastGroup;
 use rustix::{
     event::{PollFd, PollFlags, Timespec},
     io::Errno,
@@ -345,33 +342,6 @@ pub(super) fn next_events<'a>(
         }
     }
     Ok(events)
-}
-
-/// Waits until a link of the calling thread's namespace carries packets: listens, looks once, then hears
-/// of it. `ETIMEDOUT` where it does not in time.
-pub(crate) fn await_operational(index: u32, until: Instant) -> io::Result<()> {
-    let mut heard = Socket::listening(&[MulticastGroup::Link])?;
-    let mut asked = Socket::open()?;
-    loop {
-        let link = asked.ask_each([RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(index).build())])?.pop();
-        match link {
-            Some(Ok(object)) if is_operational(&object, index) => return Ok(()),
-            Some(Err(refusal)) => return Err(refusal.errno().unwrap_or(Errno::IO).into()),
-            _ => {}
-        }
-        // Whatever was heard or missed, the link is looked at again.
-        match next_events([&mut heard], until) {
-            Ok(events) if events.is_empty() => return Err(Errno::TIMEDOUT.into()),
-            Err(e) if Errno::from_io_error(&e) != Some(Errno::NOBUFS) => return Err(e),
-            _ => {}
-        }
-    }
-}
-
-fn is_operational(object: &RouteNetlinkMessage, index: u32) -> bool {
-    let RouteNetlinkMessage::NewLink(link) = object else { return false };
-    let up = |attribute: &LinkAttribute| matches!(attribute, LinkAttribute::OperState(State::Up));
-    link.header.index == index && link.attributes.iter().any(up)
 }
 
 fn wait_readable(sockets: &[&mut Socket], until: Instant) -> io::Result<Vec<usize>> {

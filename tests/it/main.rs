@@ -14,6 +14,7 @@ mod delete;
 mod exec;
 mod generated;
 mod lab_files;
+mod lab_up;
 mod library;
 mod link;
 mod link_add;
