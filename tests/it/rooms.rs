@@ -25,7 +25,13 @@ const WALLS: &[(&str, &[&str])] = &[
     // clap has commands too.
     (
         "Command::new",
-        &["bin/nsnet/commands/exec.rs", "bin/nsnet/batch.rs", "bin/nsnet/args.rs", "bin/nsnet/complete.rs"],
+        &[
+            "bin/nsnet/commands/exec.rs",
+            "bin/nsnet/commands/lab/exec.rs",
+            "bin/nsnet/batch.rs",
+            "bin/nsnet/args.rs",
+            "bin/nsnet/complete.rs",
+        ],
     ),
     ("std::env", &["bin/nsnet/"]),
     ("io::stdout", &["bin/nsnet/main.rs"]),

@@ -40,7 +40,7 @@ const PRIVATE: &str = "mount -t tmpfs tmpfs /run";
 const OWN_ETC: &str = "mount -t tmpfs tmpfs /mnt; cp -r /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /mnt; \
                        mount --move /mnt /etc";
 const READ_ONLY_ETC: &str = "mount -t tmpfs tmpfs /mnt; cp -r /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /mnt; \
-                             mount -o remount,ro /mnt; mount --move /mnt /etc";
+                             mount -o remount,bind,ro /mnt; mount --move /mnt /etc";
 /// As systemd leaves it: `/` and `/run` are shared, each with its own peer group.
 const SHARED: &str = "mount --make-rshared /; mount -t tmpfs tmpfs /run; mount --make-shared /run";
 
