@@ -98,6 +98,20 @@ fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
     observe(lab, desired, Sites::new())
 }
 
+/// Looks at a lab; again, when what is about to go by itself has gone.
+fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
+    let observed = begin(lab, desired)?;
+    let gone = preflight::in_the_way(&observed, &plan(desired, &observed.state));
+    if gone.is_empty() {
+        return Ok(observed);
+    }
+    drop(observed);
+    let awaited = Awaited { gone, ..Awaited::default() };
+    // What does not go is told by the look that follows.
+    let _ = awaited.met(Instant::now() + READY_TIMEOUT);
+    begin(lab, desired)
+}
+
 /// Makes a lab what it should be, and returns when packets get through.
 ///
 /// What fits stays as it is. INT, TERM, HUP and QUIT are held until everything is done, or undone. `kill
@@ -111,7 +125,7 @@ fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
 /// as it was, unless the error says that something had been deleted already.
 pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Raised> {
     let _lock = Lock::take(lab)?;
-    let observed = begin(lab, desired)?;
+    let observed = begin_settled(lab, desired)?;
     let steps = plan(desired, &observed.state);
     preflight::check(lab, desired, &observed, &steps)?;
     let warnings = preflight::crowded(desired).filter(|_| !steps.is_empty()).into_iter().collect();
@@ -129,6 +143,7 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     if let Err(cause) = transaction.make(&steps[..forward], &mut go_on) {
         return Err(transaction.undo(cause));
     }
+    transaction.armed = false;
     transaction.finish(&mut |done| {
         progress(Progress { done: done.min(all), all });
         Ok(())
@@ -143,6 +158,17 @@ struct Transaction<'a> {
     before: State,
     worker: Worker<'a>,
     strays: Vec<Place>,
+    /// Whether everything is taken back when this is dropped, as by a fault.
+    armed: bool,
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            // The fault is what gets reported.
+            let _ = self.take_back();
+        }
+    }
 }
 
 /// Asked between parts of the work how many steps are done, whether to go on.
@@ -152,7 +178,7 @@ impl<'a> Transaction<'a> {
     fn new(lab: &'a LabName, desired: &'a State, observed: Observed) -> Self {
         let strays = observed.stray_files.keys().filter(|place| !desired.spaces.contains_key(place)).cloned().collect();
         let before = observed.state.clone();
-        Self { lab, desired, before, worker: Worker::new(lab, observed), strays }
+        Self { lab, desired, before, worker: Worker::new(lab, observed), strays, armed: true }
     }
 
     /// What can be taken back, until nothing is missing.
@@ -204,18 +230,22 @@ impl<'a> Transaction<'a> {
 
     /// Takes back everything that was done; returns the cause, and what could not be taken back.
     fn undo(mut self, cause: Error) -> Error {
-        let way_back = self.worker.way_back();
-        let mut failed = None;
-        for step in way_back {
-            // Each for itself: one that fails does not keep the others.
-            let undone = self.worker.perform(std::slice::from_ref(&step), &mut |_| Ok(()));
-            failed = failed.or(undone.err());
-        }
-        match self.heal() {
+        self.armed = false;
+        match self.take_back() {
             Ok(None) => cause,
             Ok(Some(step)) => left_over(cause, &format!("there is still to do: {step}")),
-            Err(error) => left_over(cause, &failed.unwrap_or(error).to_string()),
+            Err(error) => left_over(cause, &error.to_string()),
         }
+    }
+
+    /// Takes back everything that was done; returns what is left to do.
+    fn take_back(&mut self) -> Result<Option<Step>> {
+        if self.worker.sites.is_empty() {
+            // A look that failed lost the connections.
+            self.worker.look(&self.before)?;
+        }
+        let failed = self.worker.take_back();
+        self.heal().map_err(|error| failed.unwrap_or(error))
     }
 
     /// What was lost by the way, such as routes of a link that was down for a moment, is made again.

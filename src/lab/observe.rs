@@ -32,7 +32,7 @@ use crate::{
         route::{MetricValue, Route, TABLE_MAIN},
         seen::SeenLink,
     },
-    netns::{self, Entry, Netns},
+    netns::{self, Netns, Standing},
 };
 
 /// What the kernel chooses for an IPv6 route that no metric was given.
@@ -44,16 +44,19 @@ const RTAX_MTU: u16 = 2;
 pub(super) struct Observed {
     pub state: State,
     pub sites: Sites,
-    /// Names that would be the lab's and have no mark of it, or are no namespaces, and why.
-    pub strangers: Vec<(NsName, String)>,
+    /// Names that would be the lab's and have no mark of it, or are no namespaces.
+    pub strangers: Vec<Stranger>,
     /// Names that would be the lab's, behind which nothing is.
     pub dead: Vec<NsName>,
     /// Links that are not the lab's, wherever it has something, and in the starting namespace.
     pub others: BTreeSet<At>,
     /// Files that lie where the lab's would, without a mark of it.
-    pub foreign_files: Vec<PathBuf>,
+    pub foreign_files: Vec<(Place, PathBuf)>,
     /// Files of nodes that have no namespace.
     pub stray_files: BTreeMap<Place, files::Files>,
+    /// Ends of pairs in the starting namespace that were a lab's and are about to go, because the other one
+    /// has gone: by their names, with their indices.
+    pub dying: BTreeMap<IfName, u32>,
     /// Links that carry packets.
     pub operational: BTreeSet<At>,
     /// The ends in the starting namespace of all pairs that lead into the lab, also of those that somebody
@@ -61,6 +64,13 @@ pub(super) struct Observed {
     pub ends_here: BTreeMap<Place, Vec<u32>>,
     /// Namespaces that have a pair whose other end is neither in the lab nor in the starting namespace.
     pub leading_out: BTreeSet<Place>,
+}
+
+/// A name that is not the lab's, though it looks so.
+pub(super) struct Stranger {
+    pub place: Place,
+    pub name: NsName,
+    pub why: String,
 }
 
 /// Looks at a lab. `desired` tells which options of links are compared; `sites` are connections that are
@@ -80,6 +90,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, sites: Sites) -> Result<Ob
         others: BTreeSet::new(),
         foreign_files: Vec::new(),
         stray_files: BTreeMap::new(),
+        dying: BTreeMap::new(),
         operational: BTreeSet::new(),
         ends_here: BTreeMap::new(),
         leading_out: BTreeSet::new(),
@@ -102,7 +113,7 @@ pub(super) struct Named {
 /// What the names in `/run/netns` say of a lab.
 struct Names {
     alive: Vec<Named>,
-    strangers: Vec<(NsName, String)>,
+    strangers: Vec<Stranger>,
     dead: Vec<NsName>,
 }
 
@@ -119,15 +130,12 @@ impl Names {
     }
 
     fn look(&mut self, name: NsName, place: Place) -> Result<()> {
-        if let Some(ns) = Netns::living(&name) {
-            self.alive.push(Named { place, name, ns });
-            return Ok(());
-        }
-        match Entry::look(name.clone())?.map(|entry| entry.state) {
-            Some(netns::State::Dead) => self.dead.push(name),
-            Some(netns::State::Foreign(reason)) => self.strangers.push((name, reason)),
-            // It came or went meanwhile.
-            _ => {}
+        match Standing::of(&name)? {
+            Some(Standing::Alive(ns)) => self.alive.push(Named { place, name, ns }),
+            Some(Standing::Dead) => self.dead.push(name),
+            Some(Standing::Foreign(why)) => self.strangers.push(Stranger { place, name, why }),
+            // It went meanwhile.
+            None => {}
         }
         Ok(())
     }
@@ -139,7 +147,8 @@ impl Names {
         self.alive = alive;
         for Named { place, name, .. } in strangers {
             sight.views.remove(&place);
-            self.strangers.push((name, format!("it is no namespace of the lab {lab}: its 'lo' has no mark of it")));
+            let why = format!("it is no namespace of the lab {lab}: its 'lo' has no mark of it");
+            self.strangers.push(Stranger { place, name, why });
         }
     }
 }
@@ -243,6 +252,9 @@ impl Observed {
                 site.indices.insert(at.name.clone(), seen.link.index);
                 self.operational.extend((seen.link.operstate == "UP").then_some(at));
             } else {
+                if place == Place::Here && has_mark(&seen.link) && ends.peer(&place, &seen.link).is_none() {
+                    self.dying.insert(at.name.clone(), seen.link.index);
+                }
                 self.others.insert(at);
             }
         }
@@ -276,7 +288,7 @@ impl Observed {
         places.extend(with_files.cloned());
         for place in places {
             let found = files::read(lab, &place)?;
-            self.foreign_files.extend(found.foreign);
+            self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
             match self.state.spaces.get_mut(&place) {
                 Some(space) => space.files = found.files,
                 None => drop(self.stray_files.insert(place, found.files)),

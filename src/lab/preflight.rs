@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
-    observe::Observed,
+    observe::{Observed, Stranger},
     site,
     state::{LinkWhat, Place, State},
     step::{At, Step},
@@ -48,7 +48,7 @@ pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
 
 /// Refuses what cannot work.
 pub(super) fn check(lab: &LabName, desired: &State, observed: &Observed, steps: &[Step]) -> Result<()> {
-    refuse_strangers(lab, observed)?;
+    refuse_strangers(lab, desired, observed)?;
     if steps.is_empty() {
         return Ok(());
     }
@@ -63,17 +63,16 @@ fn refuse(lab: &LabName, kind: ErrorKind, why: String) -> Result<()> {
     Err(Error::of_kind(kind, "bring up lab", lab, why))
 }
 
-fn refuse_strangers(lab: &LabName, observed: &Observed) -> Result<()> {
-    if let Some((name, why)) = observed.strangers.first() {
+/// Names and files that nobody wants are in nobody's way.
+fn refuse_strangers(lab: &LabName, desired: &State, observed: &Observed) -> Result<()> {
+    let wanted = |place: &Place| desired.spaces.contains_key(place);
+    if let Some(Stranger { name, why, .. }) = observed.strangers.iter().find(|stranger| wanted(&stranger.place)) {
         return refuse(lab, ErrorKind::Exists, format!("the name {name} is taken: {why}; rename or delete it"));
     }
-    if let Some(path) = observed.foreign_files.first() {
+    if let Some((_, path)) = observed.foreign_files.iter().find(|(place, _)| wanted(place)) {
         let path = crate::name::quoted(path.as_os_str());
-        return refuse(
-            lab,
-            ErrorKind::Exists,
-            format!("{path} is not the lab's: its first line has no mark of it; move it away"),
-        );
+        let why = format!("{path} is not the lab's: its first line has no mark of it; move it away");
+        return refuse(lab, ErrorKind::Exists, why);
     }
     Ok(())
 }
@@ -102,13 +101,22 @@ fn refuse_in_starting_namespace(lab: &LabName, desired: &State) -> Result<()> {
     Ok(())
 }
 
-fn refuse_taken(lab: &LabName, observed: &Observed, steps: &[Step]) -> Result<()> {
+/// The indices of what takes a name that is wanted, and is about to go by itself.
+pub(super) fn in_the_way(observed: &Observed, steps: &[Step]) -> Vec<u32> {
+    let ends = new_ends(steps).filter(|at| at.place == Place::Here);
+    ends.filter_map(|at| observed.dying.get(&at.name).copied()).collect()
+}
+
+fn new_ends(steps: &[Step]) -> impl Iterator<Item = &At> {
     let new = steps.iter().filter_map(|step| match step {
         Step::CreateLink(new) => Some(new),
         _ => None,
     });
-    let ends = new.flat_map(|new| std::iter::once(&new.at).chain(new.peer.as_ref().map(|(at, _)| at)));
-    let mut taken = ends.filter(|at| observed.others.contains(at));
+    new.flat_map(|new| std::iter::once(&new.at).chain(new.peer.as_ref().map(|(at, _)| at)))
+}
+
+fn refuse_taken(lab: &LabName, observed: &Observed, steps: &[Step]) -> Result<()> {
+    let mut taken = new_ends(steps).filter(|at| observed.others.contains(at));
     if let Some(At { place, name }) = taken.next() {
         let place = site::shown(lab, place);
         let why = format!("the name {name} is taken in {place} by a link that is not the lab's");

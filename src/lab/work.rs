@@ -432,14 +432,37 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    /// What is to be done to come back to where it began: the last first. What is in a namespace that was
-    /// just made goes with it.
-    pub(super) fn way_back(&self) -> Vec<Step> {
-        let new = |place: &Place| self.done.iter().any(|step| matches!(step, Step::CreateSpace(made) if made == place));
+    /// Takes back what was done, the last first; returns the first failure. One that fails does not keep the
+    /// others from being tried.
+    pub(super) fn take_back(&mut self) -> Option<Error> {
+        let mut failed = None;
+        let way_back = self.way_back();
+        for run in way_back.chunk_by(|one, next| way(one) == way(next)) {
+            if self.perform(run, &mut |_| Ok(())).is_err() {
+                for step in run {
+                    failed = failed.or(self.perform(std::slice::from_ref(step), &mut |_| Ok(())).err());
+                }
+            }
+        }
+        failed
+    }
+
+    /// What is to be done to come back to where it began. What is in namespaces that were just made goes
+    /// with them.
+    fn way_back(&self) -> Vec<Step> {
+        let made = self.done.iter().filter_map(|step| match step {
+            Step::CreateSpace(place) => Some(place),
+            _ => None,
+        });
+        let made: BTreeSet<&Place> = made.collect();
         let goes_anyway = |step: &Step| match step {
-            Step::DeleteLink(old) => new(&old.at.place) || old.peer.as_ref().is_some_and(|(far, _)| new(&far.place)),
+            // The name of an end elsewhere may be wanted before the kernel is done with the namespace.
+            Step::DeleteLink(old) => {
+                let far = old.peer.as_ref().map(|(far, _)| &far.place);
+                made.contains(&old.at.place) && far.is_none_or(|far| made.contains(far))
+            }
             Step::DeleteSpace(_) | Step::DeleteFile { .. } | Step::WriteFile { .. } => false,
-            step => new(step.place()),
+            step => made.contains(step.place()),
         };
         self.done.iter().rev().filter_map(Step::inverse).filter(|step| !goes_anyway(step)).collect()
     }

@@ -11,6 +11,7 @@ use rtnetlink::{LinkUnspec, MulticastGroup};
 use rustix::io::Errno;
 
 use super::{
+    link,
     raw::{self, Refusal, Socket},
     route,
 };
@@ -22,6 +23,8 @@ pub(crate) struct Awaited {
     pub links: Vec<u32>,
     /// IPv6 addresses, which are to be taken for this host's.
     pub addrs: Vec<IpAddr>,
+    /// Links by their indices, which are to be gone.
+    pub gone: Vec<u32>,
 }
 
 impl Awaited {
@@ -33,8 +36,9 @@ impl Awaited {
                 return Ok(false);
             }
         }
-        if self.addrs.is_empty() {
-            return Ok(true);
+        let gone = link::exist(socket, &self.gone)?.iter().all(|there| !there);
+        if !gone || self.addrs.is_empty() {
+            return Ok(gone);
         }
         let local = route::local_ipv6_of(socket).map_err(|e| errno_of(&e))?;
         Ok(self.addrs.iter().all(|addr| local.contains(addr)))

@@ -183,6 +183,26 @@ pub fn list() -> Result<Vec<NsName>> {
     Ok(names)
 }
 
+/// What stands behind a name.
+pub(crate) enum Standing {
+    Alive(Netns),
+    Dead,
+    /// No namespace, and why.
+    Foreign(String),
+}
+
+impl Standing {
+    /// Looks behind a name; `None` where there is none. What cannot be looked at is an error.
+    pub(crate) fn of(name: &NsName) -> Result<Option<Self>> {
+        Ok(match look(name)? {
+            Found::Alive { ns, .. } => Some(Self::Alive(ns)),
+            Found::Dead => Some(Self::Dead),
+            Found::Foreign(reason) => Some(Self::Foreign(reason)),
+            Found::Nothing => None,
+        })
+    }
+}
+
 impl Netns {
     /// Opens a name that is alive right now.
     pub(crate) fn living(name: &NsName) -> Option<Self> {

@@ -258,8 +258,11 @@ fn nothing_of_other_labs_and_of_foreign_names_is_ever_touched() {
     world.sh("ip netns add lab.h9; ip -n lab.h9 link set lo alias 'nsnet:lab=lab2 node=h9'; mkdir -p /run/nsnet/etc/lab.h8; echo x > /run/nsnet/etc/lab.h8/hosts");
     let inodes = |world: &World| world.sh("cd /run/netns; stat -c '%n %i' lab.h9 lab-x.* lab-x-y.* lab2.*");
     let before = inodes(&world);
-    world.lab_file(&lab("lab"));
+    assert_eq!(world.up(&lab("lab")), "lab: as written, nothing to do\n");
+    world.lab_file(&(lab("lab") + "[nodes.h9]\n"));
     assert!(world.fails(1, "lab up /run/lab.toml").contains("the name 'lab.h9' is taken"));
+    world.lab_file(&(lab("lab") + "[nodes.h8]\n"));
+    assert!(world.fails(1, "lab up /run/lab.toml").contains("hosts' is not the lab's"));
     world.ok("lab down lab");
     assert_eq!(inodes(&world), before);
     assert_eq!(world.sh("ls /run/netns | grep ^lab[.]; cat /run/nsnet/etc/lab.h8/hosts"), "lab.h9\nx\n");

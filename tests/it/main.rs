@@ -13,6 +13,7 @@ mod compat;
 mod delete;
 mod exec;
 mod generated;
+mod lab_chaos;
 mod lab_files;
 mod lab_up;
 mod library;
