@@ -78,7 +78,7 @@ pub struct Lowered {
 /// `Denied` without `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`, where anything of it is there.
 pub fn look(lab: &LabName, desired: &State) -> Result<State> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, Sites::new()).map(|observed| observed.state)
+    observe(lab, desired, &mut Sites::new()).map(|observed| observed.state)
 }
 
 /// The steps that [`up`] would do now. Refuses what it would refuse, too.
@@ -95,7 +95,7 @@ pub fn plan_now(lab: &LabName, desired: &State) -> Result<Vec<Step>> {
 
 fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, Sites::new())
+    observe(lab, desired, &mut Sites::new())
 }
 
 /// Looks at a lab; again, when what is about to go by itself has gone.
@@ -140,14 +140,16 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
         signals.refuse_pending().map_err(|e| Error::os("bring up lab", lab, e).because("it was interrupted"))
     };
     let forward = steps.iter().position(Step::deletes).unwrap_or(all);
-    if let Err(cause) = transaction.make(&steps[..forward], &mut go_on) {
-        return Err(transaction.undo(cause));
-    }
+    let unwanted = match transaction.make(&steps[..forward], &mut go_on) {
+        Ok(unwanted) => unwanted,
+        Err(cause) => return Err(transaction.undo(cause)),
+    };
     transaction.armed = false;
-    transaction.finish(&mut |done| {
+    let finished = transaction.finish(unwanted, &mut |done| {
         progress(Progress { done: done.min(all), all });
         Ok(())
-    })?;
+    });
+    finished.map_err(|error| forward_only(lab, &error))?;
     Ok(Raised { steps, warnings })
 }
 
@@ -181,20 +183,22 @@ impl<'a> Transaction<'a> {
         Self { lab, desired, before, worker: Worker::new(lab, observed), strays, armed: true }
     }
 
-    /// What can be taken back, until nothing is missing.
-    fn make(&mut self, steps: &[Step], go_on: GoOn<'_>) -> Result<()> {
+    /// What can be taken back, until nothing is missing; returns what is there and unwanted.
+    fn make(&mut self, steps: &[Step], go_on: GoOn<'_>) -> Result<Vec<Step>> {
         self.worker.perform(steps, go_on)?;
         for _ in 1..ROUNDS {
             let left = self.left()?;
             let missing = left.iter().position(Step::deletes).unwrap_or(left.len());
             if missing == 0 {
-                return self.await_links();
+                self.await_links()?;
+                return Ok(left);
             }
             self.worker.perform(&left[..missing], go_on)?;
         }
-        match self.left()?.into_iter().find(|step| !step.deletes()) {
-            None => self.await_links(),
-            Some(step) => Err(self.not_as_wanted(&step)),
+        let left = self.left()?;
+        match left.first() {
+            Some(step) if !step.deletes() => Err(self.not_as_wanted(step)),
+            _ => self.await_links().map(|()| left),
         }
     }
 
@@ -209,23 +213,19 @@ impl<'a> Transaction<'a> {
     }
 
     /// Deletes what is not wanted; there is no way back.
-    fn finish(mut self, go_on: GoOn<'_>) -> Result<()> {
+    fn finish(mut self, mut left: Vec<Step>, go_on: GoOn<'_>) -> Result<()> {
         for place in std::mem::take(&mut self.strays) {
             let old = self.worker.files.remove(&place).unwrap_or_default();
             files::put(self.lab, &place, &old, &files::Files::new())?;
         }
-        let mut left = self.left()?;
         for _ in 0..ROUNDS {
             if left.is_empty() {
                 return Ok(());
             }
-            self.worker.perform(&left, go_on).map_err(|error| forward_only(self.lab, &error))?;
+            self.worker.perform(&left, go_on)?;
             left = self.left()?;
         }
-        match left.first() {
-            None => Ok(()),
-            Some(step) => Err(forward_only(self.lab, &self.not_as_wanted(step))),
-        }
+        left.first().map_or(Ok(()), |step| Err(self.not_as_wanted(step)))
     }
 
     /// Takes back everything that was done; returns the cause, and what could not be taken back.
@@ -240,10 +240,6 @@ impl<'a> Transaction<'a> {
 
     /// Takes back everything that was done; returns what is left to do.
     fn take_back(&mut self) -> Result<Option<Step>> {
-        if self.worker.sites.is_empty() {
-            // A look that failed lost the connections.
-            self.worker.look(&self.before)?;
-        }
         let failed = self.worker.take_back();
         self.heal().map_err(|error| failed.unwrap_or(error))
     }
@@ -337,7 +333,7 @@ fn left_over(cause: Error, what: &str) -> Error {
 pub fn down(lab: &LabName) -> Result<Lowered> {
     let lock = Lock::take(lab)?;
     preflight::make_room(lab, netns::list()?.len())?;
-    let observed = observe(lab, &State::default(), Sites::new())?;
+    let observed = observe(lab, &State::default(), &mut Sites::new())?;
     let _signals = Held::hold();
     let files: Vec<_> = observed
         .stray_files

@@ -32,7 +32,7 @@ use crate::{
         route::{MetricValue, Route, TABLE_MAIN},
         seen::SeenLink,
     },
-    netns::{self, Netns, Standing},
+    netns::{self, Netns, NetnsId, Standing},
 };
 
 /// What the kernel chooses for an IPv6 route that no metric was given.
@@ -41,6 +41,7 @@ const USUAL_METRIC_V6: u32 = 1024;
 const RTAX_MTU: u16 = 2;
 
 /// A lab as it was found, with what is needed to change it.
+#[derive(Default)]
 pub(super) struct Observed {
     pub state: State,
     pub sites: Sites,
@@ -73,33 +74,25 @@ pub(super) struct Stranger {
     pub why: String,
 }
 
-/// Looks at a lab. `desired` tells which options of links are compared; `sites` are connections that are
-/// open already.
-pub(super) fn observe(lab: &LabName, desired: &State, sites: Sites) -> Result<Observed> {
+/// Looks at a lab. `desired` tells which options of links are compared; `known` are connections that are
+/// open already, which are taken over unless this fails.
+pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
     let mut sight = Sight::of(&here, &names.alive)?;
     names.keep_marked(lab, &mut sight);
     let Names { alive, strangers, dead } = names;
-    let sites = site::on_a_thread(|| open_all(here, alive, sites, &sight))?;
-    let mut observed = Observed {
-        state: State::default(),
-        sites: Sites::new(),
-        strangers,
-        dead,
-        others: BTreeSet::new(),
-        foreign_files: Vec::new(),
-        stray_files: BTreeMap::new(),
-        dying: BTreeMap::new(),
-        operational: BTreeSet::new(),
-        ends_here: BTreeMap::new(),
-        leading_out: BTreeSet::new(),
-    };
-    let ends = Ends::of(&sight);
-    for (place, site, inside) in sites {
-        observed.add(desired, &ends, (place, site), inside);
-    }
+    let visits = site::on_a_thread(|| visit_all(here, alive, known, &sight))?;
+    let mut observed = Observed { strangers, dead, ..Observed::default() };
     observed.add_files(lab, desired)?;
+    let ends = Ends::of(&sight);
+    for Visit { place, name, id, opened, inside } in visits {
+        let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));
+        if let Some(socket) = socket {
+            observed.add(desired, &ends, (place, Site::new(name, id, socket)), inside);
+        }
+    }
+    observed.share_files();
     Ok(observed)
 }
 
@@ -221,17 +214,27 @@ impl View {
     }
 }
 
+/// What was found inside of a namespace.
+struct Visit {
+    place: Place,
+    name: Option<NsName>,
+    id: NetnsId,
+    /// The connection, where none was known.
+    opened: Option<Socket>,
+    inside: Inside,
+}
+
 /// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
-fn open_all(here: Netns, named: Vec<Named>, mut sites: Sites, sight: &Sight) -> Result<Vec<(Place, Site, Inside)>> {
+fn visit_all(here: Netns, named: Vec<Named>, known: &mut Sites, sight: &Sight) -> Result<Vec<Visit>> {
     let here = (Place::Here, None, here);
     let all = std::iter::once(here).chain(named.into_iter().map(|Named { place, name, ns }| (place, Some(name), ns)));
-    let open = |(place, name, ns): (Place, Option<NsName>, Netns)| {
-        let known = sites.remove(&place).filter(|site| site.id == ns.id());
+    let visit = |(place, name, ns): (Place, Option<NsName>, Netns)| {
+        let known = known.get_mut(&place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
         let keys = sight.views.get(&place).filter(|_| name.is_some()).map(View::sysctls).unwrap_or_default();
-        let (socket, inside) = site::look_inside(&ns, known.map(|site| site.socket), &keys)?;
-        Ok((place, Site::new(name, ns.id(), socket), inside))
+        let (opened, inside) = site::look_inside(&ns, known, &keys)?;
+        Ok(Visit { place, name, id: ns.id(), opened, inside })
     };
-    all.map(open).collect()
+    all.map(visit).collect()
 }
 
 impl Observed {
@@ -289,12 +292,19 @@ impl Observed {
         for place in places {
             let found = files::read(lab, &place)?;
             self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
-            match self.state.spaces.get_mut(&place) {
-                Some(space) => space.files = found.files,
-                None => drop(self.stray_files.insert(place, found.files)),
-            }
+            self.stray_files.insert(place, found.files);
         }
         Ok(())
+    }
+
+    /// Gives files to the namespaces that they are of.
+    fn share_files(&mut self) {
+        for (place, space) in &mut self.state.spaces {
+            space.files = self.stray_files.remove(place).unwrap_or_default();
+        }
+        // Nothing where there is nothing is not astray.
+        let foreign: BTreeSet<&Place> = self.foreign_files.iter().map(|(place, _)| place).collect();
+        self.stray_files.retain(|place, files| !files.is_empty() || !foreign.contains(place));
     }
 }
 

@@ -69,16 +69,20 @@ pub(super) struct Inside {
     pub sysctls: BTreeMap<String, String>,
 }
 
-/// Opens a connection into a namespace, if there is none yet, and looks around in it. The calling thread
-/// goes inside, and must end soon.
-pub(super) fn look_inside(ns: &Netns, socket: Option<Socket>, keys: &BTreeSet<String>) -> Result<(Socket, Inside)> {
-    let needs_to_enter = socket.is_none() || !keys.is_empty();
-    if needs_to_enter {
+/// Opens a connection into a namespace, if none is known, and looks around in it. The calling thread goes
+/// inside, and must end soon. Returns the connection that was opened.
+pub(super) fn look_inside(
+    ns: &Netns,
+    known: Option<&mut Socket>,
+    keys: &BTreeSet<String>,
+) -> Result<(Option<Socket>, Inside)> {
+    if known.is_none() || !keys.is_empty() {
         ns.enter()?;
     }
-    let mut socket = match socket {
+    let mut opened = None;
+    let socket = match known {
         Some(socket) => socket,
-        None => Socket::open().map_err(|e| Error::os("open a netlink socket in", ns, e))?,
+        None => opened.insert(Socket::open().map_err(|e| Error::os("open a netlink socket in", ns, e))?),
     };
     let routes = socket.routes_by(mark::ROUTE_PROTOCOL).map_err(|e| e.into_error("list routes in", ns))?;
     let mut sysctls = BTreeMap::new();
@@ -90,7 +94,7 @@ pub(super) fn look_inside(ns: &Netns, socket: Option<Socket>, keys: &BTreeSet<St
         };
         sysctls.insert(key.clone(), value);
     }
-    Ok((socket, Inside { routes, sysctls }))
+    Ok((opened, Inside { routes, sysctls }))
 }
 
 /// Runs work on a thread that ends, which may go from one namespace to the next.

@@ -98,7 +98,7 @@ impl<'a> Worker<'a> {
 
     /// Looks again; returns what is there.
     pub(super) fn look(&mut self, desired: &State) -> Result<State> {
-        let observed = observe(self.lab, desired, std::mem::take(&mut self.sites))?;
+        let observed = observe(self.lab, desired, &mut self.sites)?;
         Ok(self.adopt(observed))
     }
 

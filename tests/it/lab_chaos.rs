@@ -60,8 +60,8 @@ const BEYOND_REASON: [&str; 12] = [
     "execve",
 ];
 
-/// So many points of a run are tried.
-const POINTS: usize = 60;
+/// So many points of a run are tried; NSNET_POINTS is another number.
+const POINTS: usize = 25;
 
 /// A system call, and the how manieth of its thread.
 type Call = (String, usize);
