@@ -1,6 +1,8 @@
 //! Labs: a file that becomes a network, stays one, and goes away.
 
 mod check;
+#[cfg(feature = "clab")]
+pub mod clab;
 mod model;
 mod problem;
 mod range;

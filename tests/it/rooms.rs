@@ -14,8 +14,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("libc::", &["sys/", "error.rs", "netlink/", "netns/"]),
     ("unsafe ", &["sys/"]),
     ("clap", &["bin/nsnet/"]),
-    ("serde_json", &["lab/spec/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
+    ("serde_json", &["lab/spec/", "lab/clab/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
     ("toml::", &["lab/"]),
+    ("serde_saphyr", &["lab/clab/"]),
     ("annotate_snippets", &["bin/nsnet/render/lab/"]),
     ("println!", &[]),
     ("eprintln!", &[]),
@@ -47,6 +48,7 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("lab/problem.rs", &["error"]),
     ("lab/range.rs", &["name"]),
     ("lab/spec/", &["name", "netlink"]),
+    ("lab/clab/", &["name", "netlink"]),
     ("lab/check/", &["error", "name", "addr", "netlink"]),
     ("lab/", &["error", "name", "addr", "netlink", "netns", "sys"]),
 ];

@@ -9,7 +9,7 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
-pub use lab::{Lab, LabFile, LabGraph, LabQuestion};
+pub use lab::{Lab, LabFile, LabGraph, LabImport, LabQuestion, LabShow};
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {

@@ -3,6 +3,7 @@
 mod check;
 mod file;
 mod graph;
+mod import;
 mod show;
 
 use super::{Context, Failure};
@@ -11,11 +12,12 @@ use crate::{
     render::{Answer, LabAnswer},
 };
 
-pub fn lab(args: Lab, _context: &mut Context<'_>) -> Result<Answer, Failure> {
+pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let answer: LabAnswer = match args.question {
         LabQuestion::Check(args) => check::check(&args)?,
-        LabQuestion::Show(args) => show::show(&args)?,
+        LabQuestion::Show(args) => show::show(&args, context)?,
         LabQuestion::Graph(args) => graph::graph(&args)?,
+        LabQuestion::Import(args) => import::import(&args, context)?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }

@@ -1,8 +1,24 @@
-//! `lab show`: what a file means, or the file as JSON.
+//! `lab show`: what a file means, the file as JSON, or as a topology of containerlab.
 
-use super::{super::Failure, file::File};
-use crate::{args::LabFile, render::LabAnswer};
+use nsnet::lab::clab;
 
-pub fn show(args: &LabFile) -> Result<LabAnswer, Failure> {
-    Ok(LabAnswer::Shown(Box::new(File::read(&args.file)?.lab()?)))
+use super::{
+    super::{Context, Failure},
+    file::File,
+};
+use crate::{args::LabShow, render::LabAnswer};
+
+pub fn show(args: &LabShow, context: &mut Context<'_>) -> Result<LabAnswer, Failure> {
+    let lab = File::read(&args.file)?.lab()?;
+    if !args.clab {
+        return Ok(LabAnswer::Shown(Box::new(lab)));
+    }
+    if context.globals.json {
+        return Err(Failure::Usage("'--clab' prints YAML, and '--json' JSON: choose one of them".into()));
+    }
+    let (text, left_out) = clab::write(&lab);
+    for words in left_out {
+        context.warn(words);
+    }
+    Ok(LabAnswer::Topology(text))
 }

@@ -9,7 +9,7 @@ use std::{
     path::Path,
 };
 
-use nsnet::lab::{Lab, Problem};
+use nsnet::lab::{Lab, Problem, Spec};
 
 use super::{Format, MapForm, Style, json};
 
@@ -23,6 +23,12 @@ pub enum LabAnswer {
     /// It is not; the exit code is 1.
     Bad(BadLab),
     Shown(Box<Lab>),
+    /// A topology of containerlab, whatever the format.
+    Topology(String),
+    Imported {
+        spec: Box<Spec>,
+        toml: String,
+    },
     Drawn {
         lab: Box<Lab>,
         form: MapForm,
@@ -54,6 +60,9 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
         LabAnswer::Good { file, lab } => writeln!(out, "{file}: lab {}: good", show::summary(lab))?,
         LabAnswer::Shown(lab) if format.json => json::one(out, format.pretty, &lab.spec)?,
         LabAnswer::Shown(lab) => show::write(out, style, lab)?,
+        LabAnswer::Topology(text) => out.write_all(text.as_bytes())?,
+        LabAnswer::Imported { spec, .. } if format.json => json::one(out, format.pretty, spec)?,
+        LabAnswer::Imported { toml, .. } => out.write_all(toml.as_bytes())?,
         LabAnswer::Drawn { lab, form } => graph::write(out, format, style, lab, form)?,
         LabAnswer::Bad(bad) => {
             if format.json {
