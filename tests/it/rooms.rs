@@ -68,7 +68,7 @@ pub fn sources() -> Vec<(String, String)> {
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         (name, lines.collect::<Vec<_>>().join("\n"))
     };
-    let is_code = |path: &PathBuf| !path.ends_with("tests.rs");
+    let is_code = |path: &PathBuf| !path.ends_with("tests.rs") && !path.ends_with("schema.rs");
     source_files(&root).into_iter().filter(is_code).map(read).collect()
 }
 

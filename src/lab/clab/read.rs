@@ -2,8 +2,6 @@
 
 use std::{collections::HashMap, ops::Range};
 
-use toml::Spanned;
-
 use super::{
     command::{Meaning, meaning},
     yaml::{self, Entry, Value, Yaml},
@@ -11,7 +9,7 @@ use super::{
 use crate::{
     lab::{
         problem::Faults,
-        spec::{Interface, Link, Network, Node, Setting, Spec, Table},
+        spec::{Interface, Link, Network, Node, Placed, Setting, Spec, Table},
     },
     name::escaped,
     netlink::kind::Kind,
@@ -47,7 +45,7 @@ fn named(root: &Yaml) -> Spec {
     let name = root.get("name");
     let text = name.and_then(Yaml::text).unwrap_or("lab");
     Spec {
-        name: Spanned::new(name.map_or(0..0, |name| name.span.clone()), word(text)),
+        name: Placed::new(name.map_or(0..0, |name| name.span.clone()), word(text)),
         nodes: Table::default(),
         networks: Table::default(),
         links: Vec::new(),
@@ -75,19 +73,19 @@ struct End {
     peer: Peer,
     interface: String,
     span: Range<usize>,
-    mac: Option<Spanned<String>>,
+    mac: Option<Placed<String>>,
     addrs: Vec<String>,
 }
 
 impl End {
     /// As a lab file has it.
-    fn port(&self) -> Spanned<String> {
+    fn port(&self) -> Placed<String> {
         let node = match &self.peer {
             Peer::Node(name) | Peer::Network(name) => name,
             Peer::Here => ".",
         };
         let addrs = if self.addrs.is_empty() { String::new() } else { format!("={}", self.addrs.join(",")) };
-        Spanned::new(self.span.clone(), format!("{node}:{}{addrs}", self.interface))
+        Placed::new(self.span.clone(), format!("{node}:{}{addrs}", self.interface))
     }
 }
 
@@ -160,7 +158,7 @@ impl<'y> Reader<'y, '_> {
                 if kind == "ovs-bridge" {
                     self.left_out.add(node.span.clone(), format!("'{shown}' is a bridge without Open vSwitch"));
                 }
-                let key = Spanned::new(node.span.clone(), node.key.clone());
+                let key = Placed::new(node.span.clone(), node.key.clone());
                 self.spec.networks.0.push((key, Network::default()));
                 return drop(self.peers.insert(node.key.clone(), Peer::Network(node.key.clone())));
             }
@@ -183,7 +181,7 @@ impl<'y> Reader<'y, '_> {
         for setting in settings.into_iter().rev().flatten() {
             self.sysctl(&mut meant, &setting.key, setting.value.text().unwrap_or_default(), &setting.span);
         }
-        self.spec.nodes.0.push((Spanned::new(node.span.clone(), name), meant));
+        self.spec.nodes.0.push((Placed::new(node.span.clone(), name), meant));
     }
 
     fn sysctl(&mut self, node: &mut Node, name: &str, value: &str, span: &Range<usize>) {
@@ -191,9 +189,9 @@ impl<'y> Reader<'y, '_> {
             let message = format!("the setting '{}' is not a namespace's own", escaped(name.as_bytes()));
             return self.left_out.add(span.clone(), message);
         }
-        let value = Spanned::new(span.clone(), Setting(value.to_owned()));
+        let value = Placed::new(span.clone(), Setting(value.to_owned()));
         node.sysctl.0.retain(|(known, _)| known.get_ref() != name);
-        node.sysctl.0.push((Spanned::new(span.clone(), name.to_owned()), value));
+        node.sysctl.0.push((Placed::new(span.clone(), name.to_owned()), value));
     }
 
     fn link(&mut self, link: &'y Yaml) {
@@ -225,7 +223,7 @@ impl<'y> Reader<'y, '_> {
             Ok(ends) => self.wire(link, ends),
             Err(mut one) if kind == "dummy" && one.len() == 1 => {
                 let end = one.remove(0);
-                let kind = Some(Spanned::new(end.span.clone(), Kind::Dummy));
+                let kind = Some(Placed::new(end.span.clone(), Kind::Dummy));
                 self.say_of_interface(&end, |interface| interface.kind = kind);
             }
             Err(_) => self.faults.add(link.span.clone(), "this link does not have two ends"),
@@ -259,7 +257,7 @@ impl<'y> Reader<'y, '_> {
         let of_link = |key: &str| link.get(key).and_then(|list| list.items().get(at));
         let addrs = ["ipv4", "ipv6"].into_iter().filter_map(|key| end.get(key).or_else(|| of_link(key)));
         let addrs = addrs.filter_map(Yaml::text).filter(|addr| !addr.is_empty()).map(str::to_owned).collect();
-        let mac = end.get("mac").and_then(|mac| Some(Spanned::new(mac.span.clone(), mac.text()?.to_owned())));
+        let mac = end.get("mac").and_then(|mac| Some(Placed::new(mac.span.clone(), mac.text()?.to_owned())));
         Some(End { peer, interface: interface.to_owned(), span: end.span.clone(), mac, addrs })
     }
 
@@ -279,20 +277,20 @@ impl<'y> Reader<'y, '_> {
             (_, Peer::Network(network)) => self.join(network, &first, mtu),
             _ => {
                 let link_of = Link { ends: [first.port(), second.port()], subnet: None, mtu, macs: None };
-                self.spec.links.push(Spanned::new(link.span.clone(), link_of));
+                self.spec.links.push(Placed::new(link.span.clone(), link_of));
             }
         }
     }
 
-    fn number(&mut self, said: &Yaml) -> Option<Spanned<u32>> {
+    fn number(&mut self, said: &Yaml) -> Option<Placed<u32>> {
         let number = said.text().and_then(|text| text.parse().ok());
         if number.is_none() {
             self.faults.add(said.span.clone(), "this is no number");
         }
-        Some(Spanned::new(said.span.clone(), number?))
+        Some(Placed::new(said.span.clone(), number?))
     }
 
-    fn join(&mut self, network: &str, member: &End, mtu: Option<Spanned<u32>>) {
+    fn join(&mut self, network: &str, member: &End, mtu: Option<Placed<u32>>) {
         let found = self.spec.networks.0.iter_mut().find(|(name, _)| name.get_ref() == network);
         let Some((_, network)) = found else { return };
         network.members.push(member.port());
@@ -342,14 +340,14 @@ impl<'y> Reader<'y, '_> {
                 let message = format!("'{addr}' of lo is that of a dummy interface 'loop0'");
                 self.left_out.add(span.clone(), message);
                 let interface = interface_of(&mut node, "loop0", span);
-                interface.kind = Some(Spanned::new(span.clone(), Kind::Dummy));
-                interface.addrs.push(Spanned::new(span.clone(), addr));
+                interface.kind = Some(Placed::new(span.clone(), Kind::Dummy));
+                interface.addrs.push(Placed::new(span.clone(), addr));
             }
             Some(Meaning::Address { addr, dev }) if known.contains(&dev) => {
-                interface_of(&mut node, &dev, span).addrs.push(Spanned::new(span.clone(), addr));
+                interface_of(&mut node, &dev, span).addrs.push(Placed::new(span.clone(), addr));
             }
             Some(Meaning::Route(route)) if names_known(&route, &known) => {
-                node.routes.push(Spanned::new(span.clone(), route));
+                node.routes.push(Placed::new(span.clone(), route));
             }
             Some(_) => self.left_out.add(span.clone(), format!("'{shown}' is of an interface that the lab has not")),
             None => self.left_out.add(span.clone(), format!("the command '{shown}' is not kept")),
@@ -382,8 +380,8 @@ impl<'y> Reader<'y, '_> {
             let said = node.1.sysctl.get("net.ipv4.ip_forward").is_some();
             if !said && self.ports(name).count() > 1 {
                 let span = node.0.span();
-                let setting = Spanned::new(span.clone(), Setting("1".into()));
-                self.spec.nodes.0[at].1.sysctl.0.push((Spanned::new(span, "net.ipv4.ip_forward".into()), setting));
+                let setting = Placed::new(span.clone(), Setting("1".into()));
+                self.spec.nodes.0[at].1.sysctl.0.push((Placed::new(span, "net.ipv4.ip_forward".into()), setting));
             }
         }
     }
@@ -399,8 +397,8 @@ fn interface_of<'n>(node: &'n mut Node, name: &str, span: &Range<usize>) -> &'n 
     let interfaces = &mut node.interfaces.0;
     let at = interfaces.iter().position(|(known, _)| known.get_ref() == name).unwrap_or(interfaces.len());
     if at == interfaces.len() {
-        let interface = Spanned::new(span.clone(), Interface::default());
-        interfaces.push((Spanned::new(span.clone(), name.to_owned()), interface));
+        let interface = Placed::new(span.clone(), Interface::default());
+        interfaces.push((Placed::new(span.clone(), name.to_owned()), interface));
     }
     interfaces[at].1.get_mut()
 }
