@@ -2,6 +2,8 @@
 
 mod apply;
 mod check;
+#[cfg(feature = "clab")]
+pub mod clab;
 mod drift;
 mod files;
 mod lock;

@@ -1,6 +1,6 @@
 //! What is wrong with a lab file, and where.
 
-use std::{fmt, ops::Range};
+use std::{collections::HashMap, fmt, ops::Range};
 
 use serde::Serialize;
 
@@ -40,6 +40,21 @@ pub(super) struct Fault {
     hint: Option<String>,
 }
 
+impl Fault {
+    fn and(mut self, more: usize) -> Self {
+        if more > 0 {
+            self.message = format!("{} (and {more} more like it)", self.message);
+        }
+        self
+    }
+}
+
+/// A sentence with nothing in it that differs between the words of a range.
+fn without_numbers(message: &str) -> String {
+    let word = |word: &str| if word.contains(|c: char| c.is_ascii_digit()) { "#".to_owned() } else { word.to_owned() };
+    message.split(' ').map(word).collect::<Vec<_>>().join(" ")
+}
+
 /// The problems found so far.
 #[derive(Debug, Default)]
 pub(super) struct Faults(Vec<Fault>);
@@ -66,11 +81,20 @@ impl Faults {
         self.0.len()
     }
 
-    /// In the order of the file, each once.
+    /// In the order of the file, each once; of those that each word of a range has, the first.
     pub(super) fn into_problems(mut self, text: &str) -> Vec<Problem> {
         self.0.sort_by_key(|fault| (fault.span.start, fault.span.end));
         self.0.dedup();
-        self.0.into_iter().map(|fault| placed(fault, text)).collect()
+        let mut kept: Vec<(Fault, usize)> = Vec::new();
+        let mut known = HashMap::new();
+        for fault in self.0 {
+            let at = *known.entry((fault.span.clone(), without_numbers(&fault.message))).or_insert(kept.len());
+            match kept.get_mut(at) {
+                Some((_, more)) => *more += 1,
+                None => kept.push((fault, 0)),
+            }
+        }
+        kept.into_iter().map(|(fault, more)| placed(fault.and(more), text)).collect()
     }
 }
 
@@ -125,6 +149,19 @@ mod tests {
         let problems = faults.into_problems("ab\nää\nc");
         let places: Vec<_> = problems.iter().map(|p| (p.line, p.column, p.length, p.to_string())).collect();
         assert_eq!(places, [(1, 1, 1, "1:1: first".into()), (2, 2, 1, "2:2: second".into())]);
+    }
+
+    #[test]
+    fn what_each_word_of_a_range_has_is_told_once() {
+        let mut faults = Faults::default();
+        for node in 1..=200 {
+            faults.add(3..4, format!("node 'h{node}' has no address"));
+        }
+        faults.add(3..4, "node 'x' has no address");
+        faults.add(3..5, "node 'h1' has no address");
+        let told: Vec<_> = faults.into_problems("abcdefg").into_iter().map(|problem| problem.message).collect();
+        let first = "node 'h1' has no address (and 199 more like it)";
+        assert_eq!(told, [first, "node 'x' has no address", "node 'h1' has no address"]);
     }
 
     #[test]

@@ -10,7 +10,10 @@ use std::{
     process::{Command, Stdio},
 };
 
-use nsnet::lab::{Lab, Spec};
+use nsnet::{
+    IfName,
+    lab::{Lab, LinkState, LinkWhat, Place, Space, Spec},
+};
 
 use super::support::{Ran, nsnet, run};
 
@@ -122,6 +125,47 @@ fn good_files_are_shown_and_drawn_as_is_kept_beside_them() {
     }
 }
 
+#[test]
+fn topologies_of_containerlab_become_what_is_kept_beside_them() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/labs/clab");
+    let plain = dir.join("plain.clab.yml");
+    let ran = beside(&plain, &["lab", "import"]);
+    is_as_kept(&plain, "toml", &ran.out);
+    is_as_kept(&plain, "warnings", &ran.err);
+    assert_eq!(ran.status.code(), Some(0));
+    Lab::read(&ran.out).unwrap();
+    let spec: Spec = Spec::read(&beside(&plain, &["-q", "-j", "lab", "import"]).ok()).unwrap();
+    assert_eq!(spec, Spec::read(&ran.out).unwrap());
+    let bad = dir.join("bad.clab.yml");
+    let ran = beside(&bad, &["lab", "import"]);
+    assert_eq!((ran.status.code(), ran.out.as_str()), (Some(1), ""));
+    is_as_kept(&bad, "problems", &ran.err);
+}
+
+#[test]
+fn a_lab_comes_back_from_containerlab_with_the_same_links_addresses_and_routes() {
+    for file in files("good") {
+        let there = beside(&file, &["-q", "lab", "show", "--clab"]).ok();
+        let back = fed(&["-q", "lab", "import", "-"], &there).ok();
+        let (first, second) = (Lab::read(&fs::read_to_string(&file).unwrap()).unwrap(), Lab::read(&back).unwrap());
+        let names = |lab: &Lab| lab.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&first), names(&second), "{}", file.display());
+        for node in names(&first) {
+            let space = |lab: &Lab| lab.state.spaces[&Place::Node(node.clone())].clone();
+            let (mut first, second) = (space(&first), space(&second));
+            // What has no place in a topology, and all that leads through it.
+            first.links.retain(|_, link| matches!(link.what, LinkWhat::Veth { .. }));
+            let wires = |space: &Space| {
+                let wire = |(name, link): (&IfName, &LinkState)| (name.clone(), link.what.clone(), link.addrs.clone());
+                space.links.iter().map(wire).collect::<Vec<_>>()
+            };
+            assert_eq!(wires(&first), wires(&second), "{}", file.display());
+            first.routes.retain(|route| route.dev.as_ref().is_none_or(|dev| first.links.contains_key(dev)));
+            assert_eq!((first.routes, first.sysctls), (second.routes, second.sysctls), "{}", file.display());
+        }
+    }
+}
+
 /// nsnet with a text on its stdin.
 fn fed(args: &[&str], text: &str) -> Ran {
     let mut command = Command::new("sh");
@@ -169,6 +213,7 @@ fn a_file_that_cannot_be_read_is_named() {
     );
     let binary = fed(&["lab", "check", "/proc/self/exe"], "");
     assert!(binary.err.contains("it is not UTF-8 from byte"), "{}", binary.err);
+    assert!(fed(&["-j", "lab", "show", "--clab", "-"], "name = 'x'").fails(2).contains("choose one"));
     assert!(fed(&["-n", ".", "lab", "check", "-"], "").err.contains("'-n'"));
 }
 

@@ -15,6 +15,7 @@ mod exec;
 mod generated;
 mod lab_chaos;
 mod lab_files;
+mod lab_props;
 mod lab_up;
 mod library;
 mod link;

@@ -14,8 +14,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("libc::", &["sys/", "error.rs", "netlink/", "netns/"]),
     ("unsafe ", &["sys/"]),
     ("clap", &["bin/nsnet/"]),
-    ("serde_json", &["lab/spec/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
+    ("serde_json", &["lab/spec/", "lab/clab/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
     ("toml::", &["lab/"]),
+    ("serde_saphyr", &["lab/clab/"]),
     ("annotate_snippets", &["bin/nsnet/render/lab/"]),
     ("println!", &[]),
     ("eprintln!", &[]),
@@ -53,6 +54,7 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("lab/problem.rs", &["error"]),
     ("lab/range.rs", &["name"]),
     ("lab/spec/", &["name", "netlink"]),
+    ("lab/clab/", &["name", "netlink"]),
     ("lab/check/", &["error", "name", "addr", "netlink"]),
     ("lab/plan.rs", &["name", "addr", "netlink"]),
     ("lab/step.rs", &["name", "addr", "netlink"]),
@@ -74,7 +76,7 @@ pub fn sources() -> Vec<(String, String)> {
         let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
         (name, lines.collect::<Vec<_>>().join("\n"))
     };
-    let is_code = |path: &PathBuf| !path.ends_with("tests.rs");
+    let is_code = |path: &PathBuf| !path.ends_with("tests.rs") && !path.ends_with("schema.rs");
     source_files(&root).into_iter().filter(is_code).map(read).collect()
 }
 

@@ -2,8 +2,6 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use toml::Spanned;
-
 use super::{
     draft::Draft,
     nodes::{check_command, check_label},
@@ -14,7 +12,7 @@ use crate::{
         Check, Probe,
         problem::Faults,
         range::expand,
-        spec::{self, Spec},
+        spec::{self, Placed, Spec},
     },
     name::escaped,
 };
@@ -24,7 +22,7 @@ pub(super) fn read(spec: &Spec, draft: &Draft, faults: &mut Faults) -> Vec<Check
 }
 
 /// The checks that one stands for: with ranges in `from` and `to`, several.
-fn of(check: &Spanned<spec::Check>, draft: &Draft, faults: &mut Faults) -> Vec<Check> {
+fn of(check: &Placed<spec::Check>, draft: &Draft, faults: &mut Faults) -> Vec<Check> {
     let said = check.get_ref();
     check_form(check, faults);
     let from = words(&said.from, faults);
@@ -43,13 +41,13 @@ fn of(check: &Spanned<spec::Check>, draft: &Draft, faults: &mut Faults) -> Vec<C
     each.collect()
 }
 
-fn words(word: &Spanned<String>, faults: &mut Faults) -> Result<Vec<String>, ()> {
+fn words(word: &Placed<String>, faults: &mut Faults) -> Result<Vec<String>, ()> {
     let refused = |why: String| format!("cannot use '{}': {why}", escaped(word.get_ref().as_bytes()));
     expand(word.get_ref()).map_err(|why| faults.add(word.span(), refused(why)))
 }
 
 /// What goes together.
-fn check_form(check: &Spanned<spec::Check>, faults: &mut Faults) {
+fn check_form(check: &Placed<spec::Check>, faults: &mut Faults) {
     let said = check.get_ref();
     match (&said.command, &said.to) {
         (Some(command), Some(_)) => {
@@ -124,7 +122,7 @@ fn address(to: &str, from: usize, said: &spec::Check, draft: &Draft, faults: &mu
     if let Ok(ip) = to.parse() {
         return Some(ip);
     }
-    let span = said.to.as_ref().map_or_else(|| said.from.span(), Spanned::span);
+    let span = said.to.as_ref().map_or_else(|| said.from.span(), Placed::span);
     let node = draft.known(to, &span, faults)?;
     let near = [Family::Inet, Family::Inet6].into_iter().find_map(|family| draft.neighbour(from, node, family));
     let found = near.map(|(ip, _)| ip).or_else(|| draft.nodes[node].addrs().next().map(IfAddr::ip));

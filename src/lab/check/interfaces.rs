@@ -2,8 +2,6 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use toml::Spanned;
-
 use super::{
     draft::{Draft, Interface, Port, What},
     links, ports,
@@ -13,7 +11,7 @@ use crate::{
     lab::{
         problem::Faults,
         range::expand,
-        spec::{self, Spec},
+        spec::{self, Placed, Spec},
         state::Place,
     },
     name::{IfName, escaped},
@@ -101,9 +99,9 @@ pub(super) fn read(spec: &Spec, draft: &mut Draft, faults: &mut Faults) {
 fn add_own(
     draft: &mut Draft,
     node: usize,
-    key: &Spanned<String>,
-    interface: &Spanned<spec::Interface>,
-    kind: &Spanned<Kind>,
+    key: &Placed<String>,
+    interface: &Placed<spec::Interface>,
+    kind: &Placed<Kind>,
     faults: &mut Faults,
 ) {
     let said = interface.get_ref();
@@ -128,7 +126,7 @@ fn add_own(
     draft.nodes[node].interfaces.push(added);
 }
 
-fn change_port(draft: &mut Draft, node: usize, key: &Spanned<String>, said: &spec::Interface, faults: &mut Faults) {
+fn change_port(draft: &mut Draft, node: usize, key: &Placed<String>, said: &spec::Interface, faults: &mut Faults) {
     let at = draft.nodes[node].interfaces.iter().position(|known| known.name.as_str() == key.get_ref());
     let Some(at) = at.filter(|at| draft.nodes[node].interfaces[*at].kind().is_none()) else {
         let message = format!("no network and no link makes an interface '{}'", escaped(key.get_ref().as_bytes()));
@@ -151,7 +149,7 @@ fn change_port(draft: &mut Draft, node: usize, key: &Spanned<String>, said: &spe
     }
 }
 
-fn other(name: &Spanned<String>, faults: &mut Faults) -> Option<(IfName, Range<usize>)> {
+fn other(name: &Placed<String>, faults: &mut Faults) -> Option<(IfName, Range<usize>)> {
     Some((faults.keep(name.span(), name.get_ref().parse())?, name.span()))
 }
 
@@ -174,9 +172,9 @@ fn addrs(draft: &Draft, node: usize, said: &spec::Interface, faults: &mut Faults
 }
 
 /// What a kind needs, and what it cannot have.
-fn check_kind(kind: &Spanned<Kind>, said: &spec::Interface, faults: &mut Faults) {
+fn check_kind(kind: &Placed<Kind>, said: &spec::Interface, faults: &mut Faults) {
     let (span, word) = (kind.span(), kind.get_ref().word());
-    let link = said.link.as_ref().map(Spanned::span);
+    let link = said.link.as_ref().map(Placed::span);
     match (needs_link(kind.get_ref()), &link) {
         (Some(true), None) => {
             faults.advise(

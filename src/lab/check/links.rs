@@ -2,8 +2,6 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use toml::Spanned;
-
 use super::{
     draft::{Draft, Port, Segment, Turn},
     ports,
@@ -14,7 +12,7 @@ use crate::{
     lab::{
         problem::Faults,
         range::expand,
-        spec::{Link, Network, Spec},
+        spec::{Link, Network, Placed, Spec},
     },
     name::{IfName, escaped, quoted},
 };
@@ -31,7 +29,7 @@ pub(super) fn read(spec: &Spec, draft: &mut Draft, faults: &mut Faults) {
     }
 }
 
-fn read_network(key: &Spanned<String>, network: &Network, draft: &mut Draft, faults: &mut Faults) {
+fn read_network(key: &Placed<String>, network: &Network, draft: &mut Draft, faults: &mut Faults) {
     let name = faults.keep(key.span(), network_name(key.get_ref()));
     let mut members = Vec::new();
     for member in &network.members {
@@ -87,7 +85,7 @@ fn check_options(span: Range<usize>, network: &Network, faults: &mut Faults) {
     }
 }
 
-fn read_link(link: &Spanned<Link>, draft: &mut Draft, faults: &mut Faults) {
+fn read_link(link: &Placed<Link>, draft: &mut Draft, faults: &mut Faults) {
     let said = link.get_ref();
     let [left, right] = said.ends.each_ref().map(|end| words(end, faults));
     let macs = said.macs.as_ref().map(|macs| macs.each_ref().map(|mac| faults.keep(mac.span(), mac.get_ref().parse())));
@@ -129,13 +127,13 @@ fn check_ends(first: &Port, second: &Port, faults: &mut Faults) -> bool {
 }
 
 /// The words that one stands for.
-fn words(word: &Spanned<String>, faults: &mut Faults) -> Option<Vec<String>> {
+fn words(word: &Placed<String>, faults: &mut Faults) -> Option<Vec<String>> {
     let refused = |why| format!("cannot use '{}': {why}", escaped(word.get_ref().as_bytes()));
     expand(word.get_ref()).map_err(|why| faults.add(word.span(), refused(why))).ok()
 }
 
 /// The ports that a word stands for; of a range, only the first problem is told.
-fn each(word: &Spanned<String>, draft: &mut Draft, faults: &mut Faults) -> Vec<Port> {
+fn each(word: &Placed<String>, draft: &mut Draft, faults: &mut Faults) -> Vec<Port> {
     let words = words(word, faults).unwrap_or_default();
     words.iter().map_while(|text| ports::read(text, &word.span(), draft, faults)).collect()
 }
@@ -194,7 +192,7 @@ pub(super) fn prefix(text: &str) -> Result<Prefix> {
 }
 
 /// What fits into a packet of Ethernet that the kernel makes room for.
-pub(super) fn mtu(said: Option<&Spanned<u32>>, faults: &mut Faults) -> Option<(u32, Range<usize>)> {
+pub(super) fn mtu(said: Option<&Placed<u32>>, faults: &mut Faults) -> Option<(u32, Range<usize>)> {
     let said = said?;
     let mtu = *said.get_ref();
     if !(68..=65_535).contains(&mtu) {

@@ -46,7 +46,7 @@ pub(super) fn lab_of_spec(spec: Spec) -> Result<Lab, Vec<Problem>> {
 }
 
 /// Goes on after problems, as far as it can.
-fn lab_of(spec: Spec, faults: &mut Faults) -> Option<Lab> {
+pub(super) fn lab_of(spec: Spec, faults: &mut Faults) -> Option<Lab> {
     let name = faults.keep(spec.name.span(), spec.name.get_ref().parse());
     let mut draft = Draft::default();
     nodes::read(&spec, &mut draft, faults);

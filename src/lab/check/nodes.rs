@@ -14,7 +14,7 @@ use crate::{
         LabNode, Ready, Run,
         problem::Faults,
         range::expand,
-        spec::{self, Spec},
+        spec::{self, Placed, Spec},
         state::Place,
     },
     name::{NodeName, escaped},
@@ -50,7 +50,7 @@ pub(super) fn read(spec: &Spec, draft: &mut Draft, faults: &mut Faults) {
     }
 }
 
-fn place(name: &str, key: &toml::Spanned<String>, faults: &mut Faults) -> Option<Place> {
+fn place(name: &str, key: &Placed<String>, faults: &mut Faults) -> Option<Place> {
     match name {
         "." => Some(Place::Here),
         _ => faults.keep(key.span(), name.parse::<NodeName>()).map(Place::Node),
@@ -123,7 +123,7 @@ fn check_files(said: &spec::Node, faults: &mut Faults) {
     }
 }
 
-fn check_hostname(hostname: &toml::Spanned<String>, faults: &mut Faults) {
+fn check_hostname(hostname: &Placed<String>, faults: &mut Faults) {
     let name = hostname.get_ref();
     let good = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.';
     let problem = match name.as_str() {
@@ -147,14 +147,14 @@ fn check_run(run: &spec::Run, faults: &mut Faults) {
             faults.advise(span, "this is no file", "write its path from '/' on");
         }
         Some((span, spec::Ready::Command(words))) => {
-            check_command(&toml::Spanned::new(span, words.clone()), faults);
+            check_command(&Placed::new(span, words.clone()), faults);
         }
         _ => {}
     }
 }
 
 /// Whether there is something to run.
-pub(super) fn check_command(command: &toml::Spanned<spec::Words>, faults: &mut Faults) {
+pub(super) fn check_command(command: &Placed<spec::Words>, faults: &mut Faults) {
     let words = match command.get_ref() {
         spec::Words::Line(line) => std::slice::from_ref(line),
         spec::Words::Each(words) => words,
@@ -167,7 +167,7 @@ pub(super) fn check_command(command: &toml::Spanned<spec::Words>, faults: &mut F
 }
 
 /// Whether it can be shown in one line of a report.
-pub(super) fn check_label(label: &toml::Spanned<String>, faults: &mut Faults) {
+pub(super) fn check_label(label: &Placed<String>, faults: &mut Faults) {
     if label.get_ref().is_empty() || label.get_ref().contains(char::is_control) {
         faults.add(label.span(), "a name is one line of text");
     }

@@ -1,27 +1,29 @@
 //! What a lab file says: one model of TOML and JSON, with the places in the file.
 
 mod json;
+#[cfg(test)]
+mod schema;
 mod tree;
 mod values;
 
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
-use toml::Spanned;
 
 use crate::netlink::kind::{Bridge, Kind};
 
 pub(super) use values::serialize_kind;
-pub use values::{Setting, Subnets, Table, Wait, Words};
+pub use values::{Placed, Setting, Subnets, Table, Wait, Words};
 
 use super::problem::{Faults, Problem};
 
 /// A lab file. The manual page nsnet-lab(5) describes every key.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Spec {
     /// The name of the lab: letters, digits, '_' and '-'.
-    pub name: Spanned<String>,
+    pub name: Placed<String>,
     /// The nodes, each a namespace, by name. A range such as "h[1-3]" stands for several; "." is the
     /// namespace that the lab is brought up in.
     #[serde(default, skip_serializing_if = "Table::is_empty")]
@@ -31,143 +33,150 @@ pub struct Spec {
     pub networks: Table<Network>,
     /// The cables between two nodes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub links: Vec<Spanned<Link>>,
+    pub links: Vec<Placed<Link>>,
     /// What must hold when the lab is up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub checks: Vec<Spanned<Check>>,
+    pub checks: Vec<Placed<Check>>,
 }
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Node {
     /// Whether it forwards packets between its interfaces, IPv4 and IPv6; not unless told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub forward: Option<Spanned<bool>>,
+    pub forward: Option<Placed<bool>>,
     /// Settings below /proc/sys/net, by their dotted names.
     #[serde(skip_serializing_if = "Table::is_empty")]
-    pub sysctl: Table<Spanned<Setting>>,
+    pub sysctl: Table<Placed<Setting>>,
     /// Routes in ip's words; behind 'via' a node stands for its address on the shared network.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub routes: Vec<Spanned<String>>,
+    pub routes: Vec<Placed<String>>,
     /// The largest packet, in bytes, on networks and links that say none themselves.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<Spanned<u32>>,
+    pub mtu: Option<Placed<u32>>,
     /// What commands in the node see as the name of the host; the name of the node unless told.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub hostname: Option<Spanned<String>>,
+    pub hostname: Option<Placed<String>>,
     /// Further interfaces, and more about those that networks and links make, by name.
     #[serde(skip_serializing_if = "Table::is_empty")]
-    pub interfaces: Table<Spanned<Interface>>,
+    pub interfaces: Table<Placed<Interface>>,
     /// Texts that commands in the node find in /etc, by file name.
     #[serde(skip_serializing_if = "Table::is_empty")]
-    pub files: Table<Spanned<String>>,
+    pub files: Table<Placed<String>>,
     /// Commands that are started when the node is wired, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub run: Vec<Spanned<Run>>,
+    pub run: Vec<Placed<Run>>,
 }
 
 /// An interface of a node. In the file, the options of its kind stand beside the other keys.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Interface {
     /// What it is, with its options; none for an interface that a network or a link makes.
-    pub kind: Option<Spanned<Kind>>,
+    pub kind: Option<Placed<Kind>>,
     /// The interface that it stands on, or that the packets of a tunnel leave by.
-    pub link: Option<Spanned<String>>,
+    pub link: Option<Placed<String>>,
     /// Its addresses, with the lengths of their prefixes.
-    pub addrs: Vec<Spanned<String>>,
+    pub addrs: Vec<Placed<String>>,
     /// The largest packet, in bytes.
-    pub mtu: Option<Spanned<u32>>,
+    pub mtu: Option<Placed<u32>>,
     /// Its hardware address; one made of the names of lab, node and interface unless told.
-    pub mac: Option<Spanned<String>>,
+    pub mac: Option<Placed<String>>,
     /// Whether it is up; it is unless told.
     pub up: Option<bool>,
     /// The bridge, bond or VRF of the node that it belongs to.
-    pub master: Option<Spanned<String>>,
+    pub master: Option<Placed<String>>,
 }
 
 /// A network: a switch with a port for each member.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Network {
     /// Where members get their addresses from, in the order of the file: one subnet, or a list.
-    pub subnet: Option<Spanned<Subnets>>,
+    pub subnet: Option<Placed<Subnets>>,
     /// The members: NODE\[:INTERFACE\]\[=ADDRESS/LENGTH,…\].
-    pub members: Vec<Spanned<String>>,
+    pub members: Vec<Placed<String>>,
     /// The way out of the network for the other members: one of them, or an address.
-    pub gateway: Option<Spanned<String>>,
+    pub gateway: Option<Placed<String>>,
     /// The largest packet, in bytes.
-    pub mtu: Option<Spanned<u32>>,
+    pub mtu: Option<Placed<u32>>,
     /// The options of the switch. In the file, they stand beside the other keys.
     pub bridge: Bridge,
 }
 
 /// A cable between two nodes.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Link {
     /// Both ends: NODE\[:INTERFACE\]\[=ADDRESS/LENGTH,…\].
-    pub ends: [Spanned<String>; 2],
+    pub ends: [Placed<String>; 2],
     /// Where the ends get their addresses from: one subnet, or a list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subnet: Option<Spanned<Subnets>>,
+    pub subnet: Option<Placed<Subnets>>,
     /// The largest packet of both ends, in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub mtu: Option<Spanned<u32>>,
+    pub mtu: Option<Placed<u32>>,
     /// The hardware addresses, in the order of the ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub macs: Option<[Spanned<String>; 2]>,
+    pub macs: Option<[Placed<String>; 2]>,
 }
 
 /// Something that must hold when the lab is up: a ping, unless 'tcp' or 'command' is given.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Check {
     /// What it is called in reports.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Spanned<String>>,
+    pub name: Option<Placed<String>>,
     /// The node that it is tried from.
-    pub from: Spanned<String>,
+    pub from: Placed<String>,
     /// The node or the address that is to be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to: Option<Spanned<String>>,
+    pub to: Option<Placed<String>>,
     /// The TCP port that is to be connected to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tcp: Option<Spanned<u16>>,
+    pub tcp: Option<Placed<u16>>,
     /// A command that is to succeed: a list of words, or a line for the shell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub command: Option<Spanned<Words>>,
+    pub command: Option<Placed<Words>>,
     /// What the command is to print, but for blanks at both ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Spanned<String>>,
+    pub output: Option<Placed<String>>,
     /// False where it must not be reached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reachable: Option<Spanned<bool>>,
+    pub reachable: Option<Placed<bool>>,
     /// How long it may take: a number of seconds, or one with 'ms', 's' or 'm'. 5 s unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Spanned<Wait>>,
+    pub within: Option<Placed<Wait>>,
 }
 
 /// A command that is started in a node and runs as long as the lab is up.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Run {
     /// What it is called in reports; the first word of the command unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub name: Option<Spanned<String>>,
+    pub name: Option<Placed<String>>,
     /// The command: a list of words, or a line for the shell.
-    pub command: Spanned<Words>,
+    pub command: Placed<Words>,
     /// What tells that it is ready; it is once started unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ready: Option<Spanned<Ready>>,
+    pub ready: Option<Placed<Ready>>,
     /// How long it may take to be ready: a number of seconds, or one with 'ms', 's' or 'm'. 10 s unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<Spanned<Wait>>,
+    pub within: Option<Placed<Wait>>,
 }
 
 /// What tells that a command is ready.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Ready {
     /// This TCP port is open in the node.
@@ -192,7 +201,7 @@ impl Link {
     }
 }
 
-fn subnets(said: &Spanned<Subnets>) -> Vec<(&str, Range<usize>)> {
+fn subnets(said: &Placed<Subnets>) -> Vec<(&str, Range<usize>)> {
     match said.get_ref() {
         Subnets::One(text) => vec![(text, said.span())],
         Subnets::Many(list) => list.iter().map(|text| (text.get_ref().as_str(), text.span())).collect(),

@@ -1,6 +1,6 @@
 //! Values that a lab file may write in more than one way.
 
-use std::{fmt, marker::PhantomData, time::Duration};
+use std::{fmt, marker::PhantomData, ops::Range, time::Duration};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
@@ -8,13 +8,64 @@ use serde::{
     ser::{self, SerializeMap},
 };
 use serde_json::{Map, Value};
-use toml::Spanned;
 
 use crate::netlink::kind::Kind;
 
+/// A value, and the bytes of the file that it stands in. Only the value counts where two are compared.
+#[derive(Debug, Clone)]
+pub struct Placed<T> {
+    value: T,
+    span: Range<usize>,
+}
+
+impl<T> Placed<T> {
+    /// A value that stands in these bytes.
+    pub fn new(span: Range<usize>, value: T) -> Self {
+        Self { value, span }
+    }
+
+    /// The bytes that it stands in.
+    #[must_use]
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get_ref(&self) -> &T {
+        &self.value
+    }
+
+    /// The value, to be changed.
+    pub fn get_mut(&mut self) -> &mut T {
+        &mut self.value
+    }
+}
+
+impl<T: PartialEq> PartialEq for Placed<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T: Eq> Eq for Placed<T> {}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::deserialize(from)?;
+        Ok(Self { span: spanned.span(), value: spanned.into_inner() })
+    }
+}
+
+impl<T: Serialize> Serialize for Placed<T> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(to)
+    }
+}
+
 /// A table of the file, in its order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table<T>(pub Vec<(Spanned<String>, T)>);
+pub struct Table<T>(pub Vec<(Placed<String>, T)>);
 
 impl<T> Table<T> {
     /// Whether nothing is in it.
@@ -24,7 +75,7 @@ impl<T> Table<T> {
     }
 
     /// Its entries, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = (&Spanned<String>, &T)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&Placed<String>, &T)> {
         self.0.iter().map(|(key, value)| (key, value))
     }
 
@@ -73,7 +124,7 @@ pub enum Subnets {
     /// `subnet = "10.0.0.0/24"`
     One(String),
     /// `subnet = ["10.0.0.0/24", "fd00::/64"]`
-    Many(Vec<Spanned<String>>),
+    Many(Vec<Placed<String>>),
 }
 
 impl<'de> Deserialize<'de> for Subnets {

@@ -16,6 +16,7 @@ use super::{Inherit, is_off};
 
 /// What a GRE tunnel can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Gre {
@@ -48,6 +49,7 @@ pub struct Gre {
 
 /// What the header of GRE holds, one way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GreWay {
@@ -110,6 +112,7 @@ impl Gre {
 
 /// What an ipip or sit tunnel can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct IpTunnel {
@@ -141,6 +144,7 @@ pub struct IpTunnel {
 
 /// What packets in a tunnel are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Inner {

@@ -19,6 +19,7 @@ pub use udp_tunnel::{DontFragment, Geneve, Inherit, Vxlan};
 
 /// A kind of link. What is `None` in one is left to the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kind {
@@ -240,6 +241,7 @@ fn is_off(switch: &bool) -> bool {
 
 /// What a netkit pair can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Netkit {
@@ -265,6 +267,7 @@ impl Netkit {
 
 /// What a tun or tap can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tun {

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a VLAN can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vlan {
@@ -30,6 +31,7 @@ pub struct Vlan {
 
 /// The tag of a VLAN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum VlanProtocol {
@@ -75,6 +77,7 @@ impl Vlan {
 
 /// What a macvlan or macvtap can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MacVlan {
@@ -87,6 +90,7 @@ pub struct MacVlan {
 
 /// Which macvlans of one link may talk to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MacVlanMode {
@@ -117,6 +121,7 @@ impl MacVlan {
 
 /// What an ipvlan or ipvtap can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct IpVlan {
@@ -128,6 +133,7 @@ pub struct IpVlan {
 
 /// Which part of the kernel handles the packets of an ipvlan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IpVlanMode {
@@ -144,6 +150,7 @@ pub enum IpVlanMode {
 
 /// Which ipvlans of one link may talk to each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IpVlanIsolation {
@@ -174,6 +181,7 @@ impl IpVlan {
 
 /// What a VRF is told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vrf {

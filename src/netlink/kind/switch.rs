@@ -11,6 +11,7 @@ use super::{some_of, stacked::VlanProtocol};
 
 /// What a bridge can be told. Times are in hundredths of a second.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Bridge {
@@ -90,6 +91,7 @@ impl Bridge {
 
 /// What a bond can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Bond {
@@ -116,6 +118,7 @@ pub struct Bond {
 
 /// How a bond spreads packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BondMode {
@@ -138,6 +141,7 @@ pub enum BondMode {
 
 /// What of a packet chooses the link of a bond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum XmitHashPolicy {
@@ -162,6 +166,7 @@ pub enum XmitHashPolicy {
 
 /// Which aggregator LACP chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AdSelect {

@@ -74,6 +74,7 @@ impl<'de> Deserialize<'de> for Inherit {
 
 /// Whether outer packets may be fragmented.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DontFragment {
@@ -87,6 +88,7 @@ pub enum DontFragment {
 
 /// What a VXLAN can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vxlan {
@@ -196,6 +198,7 @@ impl Vxlan {
 
 /// What a GENEVE tunnel can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Geneve {

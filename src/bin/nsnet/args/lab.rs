@@ -33,9 +33,11 @@ pub enum LabQuestion {
     List,
     /// Show what a file means: interfaces, where they lead, addresses, routes. With --json, the file itself.
     /// Of a LAB without a file, show what runs.
-    Show(LabTarget),
+    Show(LabShow),
     /// Draw what a file means.
     Graph(LabGraph),
+    /// Print a topology of containerlab as a lab file.
+    Import(LabImport),
 }
 
 #[derive(Debug, Args)]
@@ -100,6 +102,23 @@ impl Nodes {
             None => text.parse().map(Self::All).map_err(said),
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub struct LabShow {
+    /// The lab by its name, or its file, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "LAB|FILE|-", value_parser = target())]
+    pub target: Target,
+    /// Print it as a topology of containerlab, in YAML.
+    #[arg(long)]
+    pub clab: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LabImport {
+    /// The topology, in YAML; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
 }
 
 #[derive(Debug, Args)]

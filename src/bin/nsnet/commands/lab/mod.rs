@@ -4,6 +4,7 @@ mod check;
 mod exec;
 mod file;
 mod graph;
+mod import;
 mod running;
 mod show;
 mod up;
@@ -26,8 +27,9 @@ pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
         LabQuestion::Down(args) => running::down(args, context)?,
         LabQuestion::Exec(args) => return exec::exec(args, context),
         LabQuestion::List => running::list()?,
-        LabQuestion::Show(args) => show::show(&args)?,
+        LabQuestion::Show(args) => show::show(&args, context)?,
         LabQuestion::Graph(args) => graph::graph(&args)?,
+        LabQuestion::Import(args) => import::import(&args, context)?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }

@@ -13,7 +13,7 @@ use std::{
 
 use nsnet::{
     LabName, NodeName,
-    lab::{Difference, Found, Lab, Problem, State, Step},
+    lab::{Difference, Found, Lab, Problem, Spec, State, Step},
 };
 
 use super::{Format, MapForm, Removed, Style, json};
@@ -59,6 +59,12 @@ pub enum LabAnswer {
     },
     Labs(Vec<Found>),
     Shown(Box<Lab>),
+    /// A topology of containerlab, whatever the format.
+    Topology(String),
+    Imported {
+        spec: Box<Spec>,
+        toml: String,
+    },
     Drawn {
         lab: Box<Lab>,
         form: MapForm,
@@ -90,6 +96,9 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
         LabAnswer::Good { file, lab } => writeln!(out, "{file}: lab {}: good", show::summary(lab))?,
         LabAnswer::Shown(lab) if format.json => json::one(out, format.pretty, &lab.spec)?,
         LabAnswer::Shown(lab) => show::write(out, style, lab)?,
+        LabAnswer::Topology(text) => out.write_all(text.as_bytes())?,
+        LabAnswer::Imported { spec, .. } if format.json => json::one(out, format.pretty, spec)?,
+        LabAnswer::Imported { toml, .. } => out.write_all(toml.as_bytes())?,
         LabAnswer::Drawn { lab, form } => graph::write(out, format, style, lab, form)?,
         LabAnswer::Bad(bad) => {
             if format.json {
