@@ -9,6 +9,7 @@ use std::{
 };
 
 use ipnetwork::{IpNetwork, IpNetworkError};
+use serde::{Serialize, Serializer};
 
 use crate::{
     error::{Error, Result},
@@ -54,6 +55,12 @@ impl FromStr for IfAddr {
             ip if ip.is_multicast() => Err(invalid("it is a multicast address".into())),
             _ => Ok(Self(network)),
         }
+    }
+}
+
+impl Serialize for IfAddr {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -178,6 +185,12 @@ impl Prefix {
     }
 }
 
+impl Serialize for Prefix {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
+    }
+}
+
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.ip, self.len)
@@ -227,6 +240,12 @@ impl FromStr for Mac {
             (None, [first, ..]) if first & 1 == 1 => Err(invalid("it is a multicast address")),
             _ => Ok(Self(octets)),
         }
+    }
+}
+
+impl Serialize for Mac {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 

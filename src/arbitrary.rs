@@ -45,6 +45,7 @@ pub(crate) fn written(ns: &NsRef) -> Vec<u8> {
         NsRef::Name(name) => name.as_os_str().to_owned(),
         NsRef::Path(path) => path.clone().into_os_string(),
         NsRef::Pid(pid) => format!("pid:{pid}").into(),
+        NsRef::Node(lab, node) => format!("{}/{}", lab.as_str(), node.as_str()).into(),
     };
     text.into_vec()
 }

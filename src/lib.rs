@@ -126,6 +126,26 @@
 //! # }
 //! ```
 //!
+//! # Labs
+//!
+//! A file says what a network is. It is read and checked without touching anything: all that is wrong
+//! with it is told at once.
+//!
+//! ```
+//! use nsnet::lab::{Lab, Place};
+//! let lab = Lab::read(r#"
+//!     name = "pair"
+//!     nodes = { left = {}, right = {} }
+//!     links = [{ ends = ["left", "right"], subnet = "10.0.0.0/30" }]
+//! "#).expect("it has no problems");
+//! let left = &lab.state.spaces[&Place::Node(lab.nodes[0].name.clone())];
+//! assert_eq!(left.links[&"eth0".parse()?].addrs.first(), Some(&"10.0.0.1/30".parse()?));
+//!
+//! let problems = Lab::read("nmae = 'pair'").unwrap_err();
+//! assert_eq!(problems[1].to_string(), "1:1: there is no key 'nmae' here");
+//! # Ok::<(), nsnet::Error>(())
+//! ```
+//!
 //! # Promises
 //!
 //! The library never prints, exits or reads the command line. It never switches the namespace of a

@@ -8,6 +8,8 @@ use std::{
     str::FromStr,
 };
 
+use serde::{Serialize, Serializer};
+
 use crate::error::{Error, Result};
 
 /// Shows a name in quotes, with what a terminal would act on escaped.
@@ -103,6 +105,8 @@ pub enum NsRef {
     Path(PathBuf),
     /// `pid:42`: the namespace of that process.
     Pid(u32),
+    /// `campus/r1`: a node of a lab. Only what is marked as that is meant.
+    Node(LabName, NodeName),
 }
 
 impl NsRef {
@@ -119,7 +123,10 @@ impl NsRef {
             bytes => match pid_of(bytes) {
                 Some(0) => Err(Error::invalid("use process", quoted(&text), "no process can have this id")),
                 Some(pid) => Ok(Self::Pid(pid)),
-                None => NsName::new(text).map(Self::Name),
+                None => match node_of(&text) {
+                    Some((lab, node)) => Ok(Self::Node(lab, node)),
+                    None => NsName::new(text).map(Self::Name),
+                },
             },
         }
     }
@@ -129,6 +136,16 @@ impl NsRef {
     pub fn name(&self) -> Option<&NsName> {
         match self {
             Self::Name(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The name in `/run/netns` that it leads to, where it does: of a node, that of its namespace.
+    #[must_use]
+    pub fn ns_name(&self) -> Option<NsName> {
+        match self {
+            Self::Name(name) => Some(name.clone()),
+            Self::Node(lab, node) => Some(lab.ns_name_of(node.as_str())),
             _ => None,
         }
     }
@@ -155,8 +172,15 @@ impl fmt::Display for NsRef {
             Self::Name(name) => name.fmt(f),
             Self::Path(path) => f.write_str(&quoted(path.as_os_str())),
             Self::Pid(pid) => write!(f, "'pid:{pid}'"),
+            Self::Node(lab, node) => write!(f, "'{}/{}'", lab.as_str(), node.as_str()),
         }
     }
+}
+
+/// The lab and the node of `LAB/NODE`.
+fn node_of(text: &OsStr) -> Option<(LabName, NodeName)> {
+    let (lab, node) = text.to_str()?.split_once('/')?;
+    Some((lab.parse().ok()?, node.parse().ok()?))
 }
 
 /// The number of `pid:N`; 0 where no process can have it.
@@ -202,6 +226,12 @@ impl FromStr for IfName {
     }
 }
 
+impl Serialize for IfName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
+    }
+}
+
 /// In quotes, control characters escaped.
 impl fmt::Display for IfName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -222,6 +252,16 @@ impl LabName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The name of one of its namespaces, `LAB.NODE`.
+    pub(crate) fn ns_name_of(&self, node: &str) -> NsName {
+        NsName(format!("{}.{node}", self.0).into())
+    }
+
+    /// The note on `lo` by which one of its namespaces is known: `nsnet:lab=campus node=r1`.
+    pub(crate) fn note_of(&self, node: &str) -> String {
+        format!("nsnet:lab={} node={node}", self.0)
     }
 }
 
@@ -247,10 +287,22 @@ impl FromStr for NodeName {
     }
 }
 
+impl Serialize for LabName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
+    }
+}
+
 /// In quotes.
 impl fmt::Display for LabName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&quoted(OsStr::new(&self.0)))
+    }
+}
+
+impl Serialize for NodeName {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        self.as_str().serialize(to)
     }
 }
 

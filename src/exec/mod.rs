@@ -7,6 +7,7 @@ pub(crate) mod vrf;
 use std::ffi::OsString;
 
 pub use user::User;
+pub(crate) use view::ETC_DIRS;
 
 use crate::{
     error::{Error, ErrorKind, Result},
@@ -21,6 +22,7 @@ pub struct ExecOptions {
     bare: bool,
     user: Option<User>,
     etc: Option<NsName>,
+    hostname: Option<String>,
 }
 
 impl ExecOptions {
@@ -43,6 +45,13 @@ impl ExecOptions {
     #[must_use]
     pub fn etc(mut self, name: Option<NsName>) -> Self {
         self.etc = name;
+        self
+    }
+
+    /// Gives the command a UTS namespace of its own, in which the host has this name.
+    #[must_use]
+    pub fn hostname(mut self, name: Option<String>) -> Self {
+        self.hostname = name;
         self
     }
 }
@@ -107,6 +116,10 @@ fn prepare(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Re
         ns.enter()?;
     } else {
         view::enter(ns, options.etc.as_ref(), warn)?;
+    }
+    if let Some(name) = &options.hostname {
+        let named = sys::unshare_uts().and_then(|()| rustix::system::sethostname(name.as_bytes()));
+        named.map_err(|e| Error::os("set the name of the host to", quoted(name.as_ref()), e))?;
     }
     options.user.map_or(Ok(()), User::become_it)
 }

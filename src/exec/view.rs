@@ -29,7 +29,9 @@ use crate::{
     sys::{self, mountinfo},
 };
 
-const ETC_NETNS: &str = "/etc/netns";
+/// Where the files of a name lie that are bound over those of `/etc`: where ip looks, and where labs keep
+/// them if `/etc` cannot be written. What is in the last one comes to lie on top.
+pub(crate) const ETC_DIRS: [&str; 2] = ["/etc/netns", "/run/nsnet/etc"];
 const SYS: &str = "/sys";
 
 /// Enters a namespace, with a mount view of its own.
@@ -194,9 +196,13 @@ fn bind_etc(name: &NsName, warn: &mut dyn FnMut(Error)) -> Result<()> {
 
 /// The files of a namespace's own, each with the one that it stands for.
 pub(crate) fn etc_of(name: &NsName) -> Result<Vec<(PathBuf, PathBuf)>> {
-    let dir = Path::new(ETC_NETNS).join(name.as_os_str());
+    let dirs = ETC_DIRS.iter().map(|parent| files_of(&Path::new(parent).join(name.as_os_str())));
+    dirs.collect::<Result<Vec<_>>>().map(|files| files.into_iter().flatten().collect())
+}
+
+fn files_of(dir: &Path) -> Result<Vec<(PathBuf, PathBuf)>> {
     let failed = |e| Error::os("read", quoted(dir.as_os_str()), e);
-    let entries = match fs::read_dir(&dir) {
+    let entries = match fs::read_dir(dir) {
         Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(Vec::new()),
         entries => entries.map_err(failed)?,
     };

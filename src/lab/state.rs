@@ -6,6 +6,9 @@ use std::{
     net::IpAddr,
 };
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
+
+use super::spec::serialize_kind;
 use crate::{
     addr::{IfAddr, Mac, Prefix},
     name::{IfName, NodeName},
@@ -23,15 +26,26 @@ pub enum Place {
     Node(NodeName),
 }
 
+/// As a key of JSON: `.`, `~sw`, or the name of the node.
+impl Serialize for Place {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(match self {
+            Self::Here => ".",
+            Self::Switches => "~sw",
+            Self::Node(name) => name.as_str(),
+        })
+    }
+}
+
 /// All of a lab: what the file wants, or what was found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct State {
     /// Its namespaces. One that is missing here does not exist, or must not.
     pub spaces: BTreeMap<Place, Space>,
 }
 
 /// What is in one namespace.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Space {
     /// Its links, without `lo`, which is always up.
     pub links: BTreeMap<IfName, LinkState>,
@@ -44,7 +58,7 @@ pub struct Space {
 }
 
 /// One link.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LinkState {
     /// What it is.
     pub what: LinkWhat,
@@ -77,8 +91,26 @@ pub enum LinkWhat {
     },
 }
 
+/// As a lab file has it: the word of the kind, and its options beside.
+impl Serialize for LinkWhat {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut map = to.serialize_map(None)?;
+        match self {
+            Self::Veth { peer } => {
+                map.serialize_entry("kind", "veth")?;
+                map.serialize_entry("peer", peer)?;
+            }
+            Self::Kind { kind, lower } => {
+                serialize_kind(&mut map, kind)?;
+                lower.iter().try_for_each(|lower| map.serialize_entry("link", lower))?;
+            }
+        }
+        map.end()
+    }
+}
+
 /// One route.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct RouteState {
     /// Where the packets go.
     pub dst: Prefix,

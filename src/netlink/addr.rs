@@ -274,7 +274,7 @@ impl Addr {
 
 /// As `ip address add` makes it: no broadcast address unless asked for. An IPv6 address is usable
 /// at once, because the duplicate that it would wait a second for cannot be on a new pair.
-fn ready(link_index: u32, addr: IfAddr) -> Addr {
+pub(crate) fn ready(link_index: u32, addr: IfAddr) -> Addr {
     let flags = if addr.ip().is_ipv6() { AddrFlags::NODAD } else { AddrFlags::default() };
     let mut prefix = Addr::new(link_index, Prefix::host(addr.ip()));
     prefix.prefix_len = addr.prefix_len();

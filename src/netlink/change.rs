@@ -4,7 +4,10 @@ use std::sync::PoisonError;
 
 use netlink_packet_route::RouteNetlinkMessage;
 
-use super::{Netlink, raw::Refusal};
+use super::{
+    Netlink,
+    raw::{Refusal, Socket},
+};
 use crate::error::Result;
 
 /// One change to what a namespace holds: a link, an address, a route, a neighbour or a rule.
@@ -40,6 +43,28 @@ impl Change {
     }
 }
 
+impl Change {
+    /// The same change; a failure also says that it was in this place.
+    #[must_use]
+    pub(crate) fn within(mut self, place: &str) -> Self {
+        self.subject = format!("{} in {place}", self.subject);
+        self
+    }
+}
+
+impl Socket {
+    /// Carries out many changes in their order, dozens at a time; what came of each. One that fails does
+    /// not keep the others from being carried out.
+    pub(crate) fn apply_each(&mut self, changes: Vec<Change>) -> Vec<Result<()>> {
+        let requests = changes.iter().map(|change| (change.message.clone(), change.flags));
+        let answers = self.request_each(requests);
+        let refused = |(change, answer): (Change, std::result::Result<(), Refusal>)| {
+            answer.map_err(|refusal| refusal.into_error(change.op, change.subject))
+        };
+        changes.into_iter().zip(answers).map(refused).collect()
+    }
+}
+
 impl Netlink {
     /// Carries out one change.
     ///
@@ -62,12 +87,6 @@ impl Netlink {
     /// What the kernel said of each, in the order of the changes.
     #[expect(clippy::unused_async, reason = "the other functions of a connection are async")]
     pub async fn apply_all(&self, changes: Vec<Change>) -> Vec<Result<()>> {
-        let mut socket = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let requests = changes.iter().map(|change| (change.message.clone(), change.flags));
-        let answers = socket.request_each(requests);
-        let refused = |(change, answer): (Change, std::result::Result<(), Refusal>)| {
-            answer.map_err(|refusal| refusal.into_error(change.op, change.subject))
-        };
-        changes.into_iter().zip(answers).map(refused).collect()
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner).apply_each(changes)
     }
 }

@@ -82,6 +82,52 @@ impl Farewell {
         Ok(())
     }
 
+    /// Begins to watch namespaces, each with the indices of ends here if that is all that leads out of it.
+    pub(crate) fn watch_known(&mut self, namespaces: &[(&Netns, Option<&[u32]>)]) -> Vec<Result<()>> {
+        match self.identify(namespaces) {
+            Ok(ids) => {
+                namespaces.iter().zip(ids).map(|((ns, ends), id)| self.watch_identified(ns, id, *ends)).collect()
+            }
+            Err(e) => {
+                let again = |(ns, _): &(&Netns, _)| Error::os("watch the end of", ns, e.errno().unwrap_or(Errno::IO));
+                namespaces.iter().map(|known| Err(again(known))).collect()
+            }
+        }
+    }
+
+    /// Their ids here, given where they have none; `None` to one that is refused.
+    fn identify(
+        &mut self,
+        namespaces: &[(&Netns, Option<&[u32]>)],
+    ) -> std::result::Result<Vec<Option<u32>>, raw::Refusal> {
+        if self.places.is_empty() {
+            let here =
+                Netns::current().and_then(|here| Place::open(&here, &[MulticastGroup::Link, MulticastGroup::Nsid]));
+            self.places.push(here.map_err(|e| io::Error::from_raw_os_error(e.errno().unwrap_or(libc::EIO)))?);
+        }
+        let here = &mut self.places[0].asked;
+        let all: Vec<&Netns> = namespaces.iter().map(|(ns, _)| *ns).collect();
+        let known = here.nsids_of(&all)?;
+        let strangers = all.iter().zip(&known).filter(|(_, id)| matches!(id, Ok(None)));
+        // What became of each is seen below.
+        let _ = here.assign_nsids(strangers.map(|(ns, _)| ns));
+        Ok(here.nsids_of(&all)?.into_iter().map(|id| id.ok().flatten()).collect())
+    }
+
+    fn watch_identified(&mut self, ns: &Netns, id: Option<u32>, ends: Option<&[u32]>) -> Result<()> {
+        let id = id.ok_or_else(|| Error::os("watch the end of", ns, Errno::PERM))?;
+        match ends {
+            Some(ends) => {
+                let seen = self.places[0].await_ends(ends, ns);
+                seen.map_err(|e| Error::os("look at the links of", ns, e))?;
+            }
+            None => self.watch_far_ends(ns)?,
+        }
+        self.alive.insert(id, ns.id());
+        self.watched.insert(ns.id());
+        Ok(())
+    }
+
     /// Finds out where the peers of its veths live, and listens there.
     fn watch_far_ends(&mut self, ns: &Netns) -> Result<()> {
         let failed = |e: raw::Refusal| e.into_error("look at the links of", ns);

@@ -24,7 +24,8 @@ use crate::{
 
 /// `IFLA_ALT_IFNAME` of `linux/if_link.h`.
 const IFLA_ALT_IFNAME: u16 = 53;
-const LOOPBACK_INDEX: u32 = 1;
+const IFLA_IFALIAS: u16 = 20;
+pub(crate) const LOOPBACK_INDEX: u32 = 1;
 
 /// A network interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -351,7 +352,7 @@ fn dump_request_counted() -> RouteNetlinkMessage {
 }
 
 /// Asks for all links, without the counters that nobody reads here.
-fn dump_request() -> RouteNetlinkMessage {
+pub(super) fn dump_request() -> RouteNetlinkMessage {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     RouteNetlinkMessage::GetLink(message)
@@ -480,6 +481,15 @@ pub(super) fn links_of(objects: &[RouteNetlinkMessage]) -> Vec<Link> {
 
 fn named(link: &Link) -> Named {
     Named { name: link.name.clone(), up: link.is_up() }
+}
+
+/// Brings up `lo` in the namespace of the calling thread, with a note on it; returns the socket that did.
+pub(crate) fn raise_loopback_noted(note: &str, subject: impl std::fmt::Display) -> Result<Socket> {
+    let mut message = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
+    message.attributes.push(LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, note.as_bytes().to_vec())));
+    let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &subject, e))?;
+    socket.request(RouteNetlinkMessage::NewLink(message), 0).map_err(|e| e.into_error("bring up 'lo' in", subject))?;
+    Ok(socket)
 }
 
 /// Brings up `lo` in the namespace of the calling thread.

@@ -1,6 +1,8 @@
 //! Links, addresses, routes, rules and namespace ids: the only room that knows netlink.
 
 pub mod addr;
+pub(crate) mod awaited;
+pub(crate) mod birth;
 mod carry;
 pub mod change;
 mod codec;
@@ -18,7 +20,8 @@ pub(crate) mod observer;
 pub(crate) mod raw;
 pub mod route;
 pub mod rule;
-mod tun;
+pub(crate) mod seen;
+pub(crate) mod tun;
 pub mod veth;
 
 use std::{

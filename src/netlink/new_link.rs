@@ -301,7 +301,7 @@ impl<'a> NewLink<'a> {
     async fn open_tun(&self, layer: tun::Layer, tun: &Tun) -> Result<()> {
         let end = &self.end;
         let opened = end.site.ns.inside(|| tun::open(end.name.as_ref(), layer, tun))?;
-        let (device, name): (OwnedFd, String) = opened.map_err(|e| tun_refused(e, self))?;
+        let (device, name): (OwnedFd, String) = opened.map_err(|e| tun::refused(e, self.kind.op(), self))?;
         let change = LinkChange {
             switches: end.switches,
             mtu_bytes: end.mtu_bytes,
@@ -321,17 +321,6 @@ impl<'a> NewLink<'a> {
 
 /// What the kernel says of a kind that it lacks.
 const UNKNOWN_KIND: &str = "Unknown device type";
-
-fn tun_refused(errno: Errno, new: &NewLink<'_>) -> Error {
-    let error = Error::os(new.kind.op(), new, errno);
-    match errno {
-        Errno::BUSY | Errno::INVAL => error.because("the name is taken").with_kind(ErrorKind::Exists),
-        Errno::NOENT | Errno::NODEV | Errno::NXIO => error
-            .because("there is no '/dev/net/tun'; 'modprobe tun' makes it where tun is a module")
-            .with_kind(ErrorKind::Unsupported),
-        _ => error,
-    }
-}
 
 fn add_peer(infos: &mut Vec<LinkInfo>, kind: &Kind, peer: LinkMessage) {
     match (kind, infos.last_mut()) {

@@ -24,6 +24,7 @@ use super::{
     link::{self, Link},
     nsid::Ids,
     raw::{Refusal, Socket},
+    seen::{self, SeenLink},
 };
 use crate::{
     error::{Error, Result},
@@ -68,13 +69,23 @@ impl Observer {
     }
 
     fn links(&mut self, id: u32) -> std::result::Result<Vec<Link>, Refusal> {
+        Ok(link::links_of(&self.link_objects(id)?))
+    }
+
+    /// The same of links alone, with what their drivers say.
+    pub(crate) fn seen_links(&mut self, id: u32) -> std::result::Result<Vec<SeenLink>, Refusal> {
+        Ok(seen::links_of(&self.link_objects(id)?))
+    }
+
+    fn link_objects(&mut self, id: u32) -> std::result::Result<Vec<RouteNetlinkMessage>, Refusal> {
         let mut question = LinkMessage::default();
         question.attributes.push(LinkAttribute::IfNetnsId(kernel_id(id)?));
         question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        Ok(link::links_of(&self.socket.dump(&RouteNetlinkMessage::GetLink(question))?))
+        self.socket.dump(&RouteNetlinkMessage::GetLink(question))
     }
 
-    fn addrs(&mut self, id: u32) -> std::result::Result<Vec<Addr>, Refusal> {
+    /// All addresses of the namespace of this id.
+    pub(crate) fn addrs(&mut self, id: u32) -> std::result::Result<Vec<Addr>, Refusal> {
         let mut question = AddressMessage::default();
         let target = DefaultNla::new(IFA_TARGET_NETNSID, kernel_id(id)?.to_ne_bytes().to_vec());
         question.attributes.push(AddressAttribute::Other(target));

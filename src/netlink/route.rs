@@ -12,7 +12,10 @@ use netlink_packet_route::{
 };
 use rustix::io::Errno;
 
-use super::{Change, Netlink, family_of, kernel_family, raw::Refusal};
+use super::{
+    Change, Netlink, family_of, kernel_family,
+    raw::{Refusal, Socket},
+};
 use crate::{
     addr::{Family, Prefix},
     error::{Error, ErrorKind, Result},
@@ -372,6 +375,10 @@ impl Route {
         next
     }
 
+    pub(super) fn of_object(object: &RouteNetlinkMessage) -> Option<Self> {
+        route_of(object)
+    }
+
     fn of(message: &RouteMessage) -> Option<Self> {
         let header = &message.header;
         let family = family_of(header.address_family)?;
@@ -542,13 +549,25 @@ impl Netlink {
 
     /// The IPv6 addresses that packets for this host may have on a link: those that work already.
     pub(super) async fn local_ipv6(&self, index: u32) -> std::result::Result<Vec<IpAddr>, Refusal> {
-        let mut question = RouteMessage::default();
-        question.header.address_family = AddressFamily::Inet6;
-        question.header.table = RT_TABLE_LOCAL;
+        let mut question = local_ipv6();
         question.attributes.push(RouteAttribute::Oif(index));
         let objects = self.dump(RouteNetlinkMessage::GetRoute(question)).await?;
         Ok(objects.iter().filter_map(destination).collect())
     }
+}
+
+/// Asks for the IPv6 addresses that packets for this host may have.
+fn local_ipv6() -> RouteMessage {
+    let mut question = RouteMessage::default();
+    question.header.address_family = AddressFamily::Inet6;
+    question.header.table = RT_TABLE_LOCAL;
+    question
+}
+
+/// The IPv6 addresses that packets for the host of a socket's namespace may have: those that work already.
+pub(super) fn local_ipv6_of(socket: &mut Socket) -> std::result::Result<Vec<IpAddr>, Refusal> {
+    let objects = socket.dump(&RouteNetlinkMessage::GetRoute(local_ipv6()))?;
+    Ok(objects.iter().filter_map(destination).collect())
 }
 
 fn route_of(object: &RouteNetlinkMessage) -> Option<Route> {

@@ -7,8 +7,12 @@ use rustix::{
     io::Errno,
 };
 
-use super::kind::Tun;
-use crate::{name::IfName, sys::tun};
+use super::kind::{Kind, Tun};
+use crate::{
+    error::{Error, ErrorKind},
+    name::IfName,
+    sys::tun,
+};
 
 /// What such a link carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,29 @@ pub(super) fn open(name: Option<&IfName>, layer: Layer, tun: &Tun) -> Result<(Ow
     Ok((fd, name))
 }
 
+/// Makes one of a kind that is tun or tap, in the namespace of the calling thread.
+pub(crate) fn open_kind(name: &IfName, kind: &Kind) -> crate::error::Result<OwnedFd> {
+    let (layer, tun) = match kind {
+        Kind::Tun(tun) => (Layer::Packets, tun),
+        Kind::Tap(tun) => (Layer::Frames, tun),
+        _ => return Err(Error::invalid("create", name, "it is neither tun nor tap")),
+    };
+    open(Some(name), layer, tun).map(|(device, _)| device).map_err(|e| refused(e, kind.op(), name))
+}
+
+/// Says what is known of a refusal.
+pub(super) fn refused(errno: Errno, op: &'static str, subject: impl std::fmt::Display) -> Error {
+    let error = Error::os(op, subject, errno);
+    match errno {
+        Errno::BUSY | Errno::INVAL => error.because("the name is taken").with_kind(ErrorKind::Exists),
+        Errno::NOENT | Errno::NODEV | Errno::NXIO => error
+            .because("there is no '/dev/net/tun'; 'modprobe tun' makes it where tun is a module")
+            .with_kind(ErrorKind::Unsupported),
+        _ => error,
+    }
+}
+
 /// Lets it live on without the descriptor.
-pub(super) fn persist(device: &OwnedFd) -> Result<(), Errno> {
+pub(crate) fn persist(device: &OwnedFd) -> Result<(), Errno> {
     tun::persist(device.as_fd())
 }

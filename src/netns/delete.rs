@@ -96,18 +96,85 @@ pub fn delete_all(names: &[NsName], wait: bool) -> Result<Vec<Deletion>> {
     let mut outcomes = farewell.map_or_else(BTreeMap::new, await_end);
     let deletion = |(name, removed): (&NsName, Result<Removed>)| Deletion {
         name: name.clone(),
-        result: removed.map(|removed| match removed {
-            Removed::Done(outcome) => outcome,
-            Removed::Watched(id) => outcomes.remove(&id).unwrap_or(Outcome::NameOnly),
-        }),
+        result: removed.map(|removed| removed.outcome(&mut outcomes)),
     };
     Ok(names.iter().zip(removed).map(deletion).collect())
+}
+
+/// A name to delete, of which it is known where the links of its namespace lead.
+pub(crate) struct Doomed {
+    pub name: NsName,
+    /// The indices of ends of its pairs in the current namespace; `None` where some lead to places that are
+    /// not known.
+    pub ends_here: Option<Vec<u32>>,
+}
+
+/// Deletes names and waits, as [`delete_all`], without asking each namespace where its links lead.
+///
+/// `holding` is let go once all names are gone: connections into the namespaces, so that the kernel ends
+/// them together and not the first ones first.
+pub(crate) fn delete_known<T>(doomed: &[Doomed], holding: T) -> Result<Vec<Deletion>> {
+    let (removed, farewell) = {
+        let _lock = Lock::take()?;
+        let ids = doomed.iter().filter_map(|doomed| Netns::living(&doomed.name).map(|ns| ns.id()));
+        let mut farewell = Farewell::new(ids.collect());
+        let watched = watch_known(&mut farewell, doomed);
+        let remove = |(doomed, watched): (&Doomed, _)| remove_watched(&doomed.name, &mut farewell, watched);
+        let removed: Vec<_> = doomed.iter().zip(watched).map(remove).collect();
+        (removed, farewell)
+    };
+    drop(holding);
+    let mut outcomes = await_end(farewell);
+    let deletion = |(doomed, removed): (&Doomed, Result<Removed>)| Deletion {
+        name: doomed.name.clone(),
+        result: removed.map(|removed| removed.outcome(&mut outcomes)),
+    };
+    Ok(doomed.iter().zip(removed).map(deletion).collect())
+}
+
+/// In parts, because each is held open while it is asked about.
+fn watch_known(farewell: &mut Farewell, doomed: &[Doomed]) -> Vec<Option<Result<()>>> {
+    let mut watched = Vec::new();
+    for part in doomed.chunks(64) {
+        let opened: Vec<_> = part.iter().map(|doomed| Netns::living(&doomed.name)).collect();
+        let known: Vec<_> = opened
+            .iter()
+            .zip(part)
+            .filter_map(|(ns, doomed)| Some((ns.as_ref()?, doomed.ends_here.as_deref())))
+            .collect();
+        let mut answers = farewell.watch_known(&known).into_iter();
+        watched.extend(opened.iter().map(|ns| ns.as_ref().and_then(|_| answers.next())));
+    }
+    watched
+}
+
+fn remove_watched(name: &NsName, farewell: &mut Farewell, watched: Option<Result<()>>) -> Result<Removed> {
+    match (look(name)?, watched) {
+        (Found::Alive { ns, symlink: false }, Some(watched)) => {
+            if let Err(e) = remove_name(name, &ns) {
+                farewell.forget(ns.id());
+                return Err(e);
+            }
+            Ok(watched.map_or_else(|e| Removed::Done(Outcome::Unwatched(e)), |()| Removed::Watched(ns.id())))
+        }
+        // A symlink, a dead name, or one that changed meanwhile.
+        _ => remove_one(name, None),
+    }
 }
 
 enum Removed {
     Done(Outcome),
     /// What became of it is for the farewell to tell.
     Watched(NetnsId),
+}
+
+impl Removed {
+    fn outcome(self, outcomes: &mut BTreeMap<NetnsId, Outcome>) -> Outcome {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Watched(id) => outcomes.remove(&id).unwrap_or(Outcome::NameOnly),
+        }
+    }
 }
 
 /// Everything that needs the lock.

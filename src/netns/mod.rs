@@ -27,9 +27,11 @@ use rustix::{
 };
 
 pub use delete::{Deletion, Outcome, delete, delete_all};
+pub(crate) use delete::{Doomed, delete_known};
 pub use entry::{Entry, State};
 pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
 pub use named::{CreateOptions, attach, create, list, prune, rename};
+pub(crate) use named::{Standing, create_prepared};
 pub(crate) use nsid::nsids_of;
 pub use nsid::{Nsid, NsidPeer, nsid_in, nsid_peer, nsid_peers, nsids, set_nsid};
 pub use procs::{Resident, Residents, command_of, identify, inhabited, residents, uid_of};
@@ -37,8 +39,8 @@ pub use watch::{Change, Watch};
 
 use crate::{
     error::{Error, ErrorKind, Result},
-    name::NsRef,
-    netlink,
+    name::{LabName, NodeName, NsRef},
+    netlink::{self, raw::Socket},
     sys::{self, nsfs},
 };
 
@@ -99,6 +101,7 @@ impl Netns {
             NsRef::Name(name) => named::open(name),
             NsRef::Path(path) => entry::open_path(path, reference),
             NsRef::Pid(pid) => Self::of_pid(*pid, reference),
+            NsRef::Node(lab, node) => Self::of_node(lab, node, reference),
         }
     }
 
@@ -126,16 +129,33 @@ impl Netns {
 
     /// The same, called by what it is for.
     pub(crate) fn unnamed_for(purpose: &'static str) -> Result<Self> {
-        on_a_thread_that_ends(|| Self::make_here(purpose, true))?
+        on_a_thread_that_ends(|| {
+            let made = Self::make_here(purpose)?;
+            netlink::link::raise_loopback(purpose)?;
+            Ok(made)
+        })?
     }
 
     /// Moves the calling thread, which must be about to end, into a new namespace and opens that.
-    fn make_here(shown: impl fmt::Display, lo_up: bool) -> Result<Self> {
+    fn make_here(shown: impl fmt::Display) -> Result<Self> {
         sys::unshare_net().map_err(|e| made_no_namespace(&shown, e.into()))?;
-        if lo_up {
-            netlink::link::raise_loopback(&shown)?;
-        }
         Ok(Self { shown: shown.to_string(), ..Self::current()? })
+    }
+
+    /// The name alone says nothing: anybody may give it.
+    fn of_node(lab: &LabName, node: &NodeName, reference: &NsRef) -> Result<Self> {
+        let found = named::open(&lab.ns_name_of(node.as_str())).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => Error::of_kind(ErrorKind::NotFound, "open", reference, "there is no such node"),
+            _ => e,
+        })?;
+        let mut socket =
+            found.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", reference, e))?;
+        let mark = socket.note_of_loopback().map_err(|e| e.into_error("look at 'lo' in", reference))?;
+        if mark.as_deref() != Some(&lab.note_of(node.as_str())) {
+            let why = format!("its namespace would be {found}, but that has no mark of the lab");
+            return Err(Error::of_kind(ErrorKind::NotFound, "open", reference, why));
+        }
+        Ok(Self { shown: reference.to_string(), ..found })
     }
 
     fn of_pid(pid: u32, reference: &NsRef) -> Result<Self> {

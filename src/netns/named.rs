@@ -13,6 +13,7 @@ use super::{
 use crate::{
     error::{Error, ErrorKind, Result},
     name::NsName,
+    netlink,
 };
 
 /// How [`create`] makes namespaces.
@@ -81,8 +82,26 @@ pub fn create(names: &[NsName], options: CreateOptions) -> Result<Vec<NsName>> {
             }
         }
     }
-    make_all(&missing, options.lo_up)?;
+    let raise = |name: &NsName| if options.lo_up { netlink::link::raise_loopback(name) } else { Ok(()) };
+    make_all(&missing, &raise, &mut |_, _, ()| {})?;
     Ok(missing.into_iter().cloned().collect())
+}
+
+/// Makes named namespaces as [`create`] does: all of them, or none. Each is prepared by a function that
+/// runs inside, on a thread that ends, before its name appears; `keep` is given each with its name, once
+/// that is there.
+pub(crate) fn create_prepared<T: Send>(
+    names: &[NsName],
+    prepare: &Prepare<'_, T>,
+    keep: &mut dyn FnMut(&NsName, Netns, T),
+) -> Result<()> {
+    refuse_duplicates(names)?;
+    let _lock = Lock::take()?;
+    rundir::prepare()?;
+    for name in names {
+        refuse_taken("add", name, &look(name)?)?;
+    }
+    make_all(&names.iter().collect::<Vec<_>>(), prepare, keep)
 }
 
 /// Gives a name to the namespace of a process, or to any other.
@@ -164,6 +183,26 @@ pub fn list() -> Result<Vec<NsName>> {
     Ok(names)
 }
 
+/// What stands behind a name.
+pub(crate) enum Standing {
+    Alive(Netns),
+    Dead,
+    /// No namespace, and why.
+    Foreign(String),
+}
+
+impl Standing {
+    /// Looks behind a name; `None` where there is none. What cannot be looked at is an error.
+    pub(crate) fn of(name: &NsName) -> Result<Option<Self>> {
+        Ok(match look(name)? {
+            Found::Alive { ns, .. } => Some(Self::Alive(ns)),
+            Found::Dead => Some(Self::Dead),
+            Found::Foreign(reason) => Some(Self::Foreign(reason)),
+            Found::Nothing => None,
+        })
+    }
+}
+
 impl Netns {
     /// Opens a name that is alive right now.
     pub(crate) fn living(name: &NsName) -> Option<Self> {
@@ -231,21 +270,38 @@ fn refuse_taken(op: &'static str, name: &NsName, found: &Found) -> Result<()> {
 const PART: usize = 256;
 
 /// Makes all namespaces and their names, or takes back what it made.
-fn make_all(names: &[&NsName], lo_up: bool) -> Result<()> {
+fn make_all<T: Send>(
+    names: &[&NsName],
+    prepare: &Prepare<'_, T>,
+    keep: &mut dyn FnMut(&NsName, Netns, T),
+) -> Result<()> {
     let mut done = Vec::new();
     for part in names.chunks(PART) {
-        let made = make_many(part, lo_up).and_then(|made| publish_all(part, &made, &mut done));
-        if let Err(cause) = made {
-            done.into_iter().rev().for_each(take_back);
-            return Err(cause);
+        let made = make_many(part, prepare).and_then(|made| {
+            publish_all(part, &made, &mut done)?;
+            Ok(made)
+        });
+        match made {
+            Ok(made) => part.iter().zip(made).for_each(|(name, (ns, prepared))| keep(name, ns, prepared)),
+            Err(cause) => {
+                done.into_iter().rev().for_each(take_back);
+                return Err(cause);
+            }
         }
     }
     Ok(())
 }
 
+/// What is done inside a new namespace before it has a name.
+type Prepare<'a, T> = dyn Fn(&NsName) -> Result<T> + Sync + 'a;
+
 /// Makes namespaces on as many threads as there are processors: most of the time is the kernel's.
-fn make_many(names: &[&NsName], lo_up: bool) -> Result<Vec<Netns>> {
-    let make = |names: &[&NsName]| names.iter().map(|name| Netns::make_here(name, lo_up)).collect::<Result<Vec<_>>>();
+fn make_many<T: Send>(names: &[&NsName], prepare: &Prepare<'_, T>) -> Result<Vec<(Netns, T)>> {
+    let make_one = |name: &&NsName| {
+        let made = Netns::make_here(name)?;
+        Ok((made, prepare(name)?))
+    };
+    let make = |names: &[&NsName]| names.iter().map(make_one).collect::<Result<Vec<_>>>();
     // The standard library would read files of cgroups for it.
     let workers = sched_getaffinity(None).map_or(1, |set| set.count() as usize).max(1);
     let shares = names.chunks(names.len().div_ceil(workers).max(1));
@@ -257,8 +313,8 @@ fn make_many(names: &[&NsName], lo_up: bool) -> Result<Vec<Netns>> {
     })
 }
 
-fn publish_all<'a>(names: &[&'a NsName], made: &[Netns], done: &mut Vec<&'a NsName>) -> Result<()> {
-    for (name, ns) in names.iter().zip(made) {
+fn publish_all<'a, T>(names: &[&'a NsName], made: &[(Netns, T)], done: &mut Vec<&'a NsName>) -> Result<()> {
+    for (name, (ns, _)) in names.iter().zip(made) {
         publish(name, ns)?;
         done.push(name);
     }

@@ -108,6 +108,13 @@ fn still_locked(path: &str, holder: Option<u32>) -> Error {
     Error::of_kind(ErrorKind::TimedOut, "lock", format!("'{path}'"), who)
 }
 
+/// Makes nsnet's own directory where there is none.
+pub(crate) fn make_nsnet_dir() -> Result<&'static Path> {
+    let dir = Path::new(NSNET_DIR);
+    make_dir(dir)?;
+    Ok(dir)
+}
+
 /// Makes the directory of names where there is none.
 pub(super) fn make_run_dir() -> Result<()> {
     make_dir(Path::new(RUN_DIR))

@@ -26,6 +26,12 @@ pub(crate) fn unshare_net() -> io::Result<()> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }
 }
 
+/// Moves the calling thread, and no other, into a new UTS namespace, a copy of the one it leaves.
+pub(crate) fn unshare_uts() -> io::Result<()> {
+    // SAFETY: of all flags only CLONE_FILES can break I/O safety, and it is not passed.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUTS) }
+}
+
 /// Moves the calling thread into a new mount namespace, a copy of the one it leaves.
 ///
 /// The kernel gives the thread a working directory, root and umask of its own with it.

@@ -19,6 +19,9 @@ pub(crate) struct Held {
     before: libc::sigset_t,
 }
 
+/// Those that end a program from outside.
+const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
+
 impl Held {
     pub(crate) fn hold() -> Self {
         let mut set = MaybeUninit::<libc::sigset_t>::uninit();
@@ -27,12 +30,29 @@ impl Held {
         // With valid arguments pthread_sigmask cannot fail, so `before` is initialised.
         unsafe {
             libc::sigemptyset(set.as_mut_ptr());
-            for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+            for signal in SIGNALS {
                 libc::sigaddset(set.as_mut_ptr(), signal);
             }
             libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
             Self { before: before.assume_init() }
         }
+    }
+}
+
+impl Held {
+    /// An error (`EINTR`) where one of them has come, and waits for the end of this.
+    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
+    pub(crate) fn refuse_pending(&self) -> std::io::Result<()> {
+        let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigpending only writes to this local, and with a valid pointer cannot fail.
+        let pending = unsafe {
+            libc::sigpending(pending.as_mut_ptr());
+            pending.assume_init()
+        };
+        // SAFETY: the set was filled in above, and the signals have valid numbers.
+        let came = |signal: &i32| unsafe { libc::sigismember(&raw const pending, *signal) == 1 };
+        let came = SIGNALS.iter().any(came);
+        if came { Err(std::io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(()) }
     }
 }
 

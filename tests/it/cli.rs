@@ -322,7 +322,7 @@ fn the_words_and_options_of_ip_are_understood() {
 #[test]
 fn what_could_mean_two_things_is_refused_with_both() {
     let world = World::new();
-    assert_eq!(world.fails(2, "l"), "nsnet: the command \"l\" is ambiguous: link, list, list-id, lst\n");
+    assert_eq!(world.fails(2, "l"), "nsnet: the command \"l\" is ambiguous: lab, link, list, list-id, lst\n");
     assert_eq!(world.fails(2, "p"), "nsnet: the command \"p\" is ambiguous: pids, prune\n");
     assert_eq!(
         world.fails(2, "netns frob"),

@@ -32,7 +32,9 @@ fn fits(world: &World, line: &str, candidates: &[&str]) {
 #[test]
 fn verbs_and_options_complete() {
     let world = World::new();
-    fits(&world, "l", &["list", "list-id", "link"]);
+    fits(&world, "l", &["list", "list-id", "lab", "link"]);
+    fits(&world, "lab ", &["check", "show", "graph", "import"]);
+    fits(&world, "lab check /proc/self/comm", &["/proc/self/comm"]);
     fits(&world, "de", &["del"]);
     fits(&world, "rule ", &["show", "add", "del", "flush"]);
     fits(&world, "rule add pr", &["priority", "protocol"]);
@@ -219,8 +221,8 @@ macro_rules! prose {
 }
 
 /// What the man pages are made of.
-const PROSE: [(&str, &str); 24] = prose! {
-    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "isolate" "link" "list" "list-id" "map" "monitor" "neigh" "ns" "pids"
+const PROSE: [(&str, &str); 25] = prose! {
+    "nsnet" "add" "addr" "attach" "completions" "del" "exec" "identify" "isolate" "lab" "link" "list" "list-id" "map" "monitor" "neigh" "ns" "pids"
     "prune" "rename" "route" "rule" "set" "show" "veth"
 };
 

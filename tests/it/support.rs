@@ -36,6 +36,11 @@ pub struct Ran {
 /// Where an ordinary user may look, too.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const PRIVATE: &str = "mount -t tmpfs tmpfs /run";
+/// A file system of its own, because what was locked of a mount cannot be changed in a user namespace.
+const OWN_ETC: &str = "mount -t tmpfs tmpfs /mnt; cp -r /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /mnt; \
+                       mount --move /mnt /etc";
+const READ_ONLY_ETC: &str = "mount -t tmpfs tmpfs /mnt; cp -r /etc/passwd /etc/group /etc/hosts /etc/nsswitch.conf /mnt; \
+                             mount -o remount,bind,ro /mnt; mount --move /mnt /etc";
 /// As systemd leaves it: `/` and `/run` are shared, each with its own peer group.
 const SHARED: &str = "mount --make-rshared /; mount -t tmpfs tmpfs /run; mount --make-shared /run";
 
@@ -48,6 +53,16 @@ impl World {
     /// A world in which everything is a shared mount.
     pub fn shared() -> Self {
         Self::prepared(SHARED)
+    }
+
+    /// A world with a private `/run`, in which `/etc` cannot be written: labs keep their files in `/run`.
+    pub fn for_labs() -> Self {
+        Self::prepared(&format!("{PRIVATE}; {READ_ONLY_ETC}"))
+    }
+
+    /// The same, with an `/etc` that is the world's own.
+    pub fn with_own_etc() -> Self {
+        Self::prepared(&format!("{PRIVATE}; {OWN_ETC}"))
     }
 
     fn prepared(mounts: &str) -> Self {

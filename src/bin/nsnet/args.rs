@@ -1,6 +1,7 @@
 //! The command line: every option and every word of help, once.
 
 pub mod isolate;
+mod lab;
 
 use std::ffi::{OsStr, OsString};
 
@@ -9,6 +10,7 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
+pub use lab::{Lab, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, Nodes, Target};
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {
@@ -182,6 +184,8 @@ pub enum Verb {
     Map(Map),
     /// Show the namespaces of processes, of every kind; compare them; list all there are.
     Ns(Ns),
+    /// Networks that a file describes.
+    Lab(Lab),
     /// Make a veth pair: both ends in place, addressed, up and ready, or nothing.
     Veth(Veth),
     /// Make, change, delete and show links.

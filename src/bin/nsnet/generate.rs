@@ -214,7 +214,10 @@ fn the_committed_man_pages_are_the_generated_ones() {
             fs::write(man_dir().join(file), page).unwrap();
         }
     }
-    let files = fs::read_dir(man_dir()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let files = fs::read_dir(man_dir())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|section| section == "1"));
     let committed: BTreeMap<_, _> = files
         .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap()))
         .collect();
@@ -222,6 +225,13 @@ fn the_committed_man_pages_are_the_generated_ones() {
     assert!(stale.is_empty(), "stale, run scripts/generate: {stale:?}");
     let strange: Vec<_> = committed.keys().filter(|&file| !pages.contains_key(file)).collect();
     assert!(strange.is_empty(), "of no verb: {strange:?}");
+}
+
+#[test]
+fn the_page_that_is_written_by_hand_has_the_date_and_the_version_of_the_others() {
+    let page = fs::read_to_string(man_dir().join("nsnet-lab.5")).unwrap();
+    let version = env!("CARGO_PKG_VERSION");
+    assert!(page.starts_with(&format!(".TH NSNET\\-LAB 5 \"{DATE}\" \"nsnet {version}\" \"nsnet\"\n")));
 }
 
 #[test]

@@ -10,11 +10,13 @@ use serde::Serialize;
 
 use crate::{
     commands::{Failure, Note},
-    render::Style,
+    render::{BadLab, Style, lab::problems},
 };
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
+/// As `diff` has it.
+const UNKNOWN: u8 = 2;
 /// nsnet itself failed where a command should have run.
 const NOT_PREPARED: u8 = 125;
 const NOT_EXECUTABLE: u8 = 126;
@@ -55,11 +57,13 @@ struct Said<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     errno: Option<i32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'static str>,
+    hint: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
 }
 
 const EMPTY: Said<'static> = Said {
@@ -74,6 +78,7 @@ const EMPTY: Said<'static> = Said {
     hint: None,
     file: None,
     line: None,
+    column: None,
 };
 
 impl Report<'_> {
@@ -84,6 +89,16 @@ impl Report<'_> {
             Note::Warning(text) => self.line("warning", text, None, &Said { warning: Some(text.clone()), ..EMPTY }),
             Note::Detail(text) => self.line("", text, None, &Said { note: Some(text.clone()), ..EMPTY }),
             Note::Error(error) => self.error(error),
+            Note::Progress(text) => self.progress(text.as_deref()),
+        }
+    }
+
+    /// On a terminal only, where it can be wiped out again.
+    fn progress(&self, text: Option<&str>) {
+        if self.style.escape && !self.json && !self.quiet {
+            let mut err = io::stderr().lock();
+            // Nobody is left to hear that stderr is closed.
+            let _ = write!(err, "\r\x1b[K{}", text.unwrap_or_default()).and_then(|()| err.flush());
         }
     }
 
@@ -97,10 +112,15 @@ impl Report<'_> {
             Failure::Usage(text) => return self.misuse(&text),
             Failure::Work(e) if e.kind() == ErrorKind::Invalid => (e, USAGE),
             Failure::Work(e) => (e, FAILED),
+            Failure::Unknown(failure) => {
+                self.failure(*failure);
+                return UNKNOWN;
+            }
             Failure::Failed(text) => {
                 self.line("error", &text, None, &Said { error: Some(text.clone()), kind: Some("failed"), ..EMPTY });
                 return FAILED;
             }
+            Failure::BadLab(bad) => return self.bad_lab(&bad),
             Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
             Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),
             Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
@@ -109,6 +129,31 @@ impl Report<'_> {
         };
         self.error(&error);
         code
+    }
+
+    /// All that is wrong with a lab file.
+    fn bad_lab(&self, bad: &BadLab) -> u8 {
+        let mut err = io::stderr().lock();
+        if !self.json {
+            // Nobody is left to hear that stderr is closed.
+            let _ = err.write_all(problems::text(bad, self.style).as_bytes());
+            return FAILED;
+        }
+        for problem in &bad.problems {
+            let _ = write_json(
+                &mut err,
+                &Said {
+                    error: Some(problem.message.clone()),
+                    kind: Some(ErrorKind::Invalid.as_str()),
+                    hint: problem.hint.as_deref(),
+                    file: Some(&bad.file),
+                    line: Some(problem.line),
+                    column: Some(problem.column),
+                    ..EMPTY
+                },
+            );
+        }
+        FAILED
     }
 
     /// A command line that cannot be understood.

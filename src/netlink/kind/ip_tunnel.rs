@@ -10,10 +10,14 @@ use netlink_packet_route::{
     },
 };
 
-use super::Inherit;
+use serde::{Deserialize, Serialize};
+
+use super::{Inherit, is_off};
 
 /// What a GRE tunnel can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Gre {
     /// This end.
@@ -21,6 +25,7 @@ pub struct Gre {
     /// The other end.
     pub remote: Option<Ipv4Addr>,
     /// The link that packets leave by, by its index where they travel.
+    #[serde(skip)]
     pub device: Option<u32>,
     /// Of packets that come in.
     pub input: GreWay,
@@ -33,22 +38,28 @@ pub struct Gre {
     /// Whether the largest packet on the way is found out; `None` stands for yes.
     pub pmtudisc: Option<bool>,
     /// Whether packets that must not be fragmented are nonetheless.
+    #[serde(rename = "ignore-df")]
     pub ignore_df: Option<bool>,
     /// The mark of packets.
     pub fwmark: Option<u32>,
     /// Whether each packet is told where to go from outside, by a route or a program.
+    #[serde(skip_serializing_if = "is_off")]
     pub external: bool,
 }
 
 /// What the header of GRE holds, one way.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct GreWay {
     /// The key.
     pub key: Option<u32>,
     /// Whether packets are numbered.
+    #[serde(rename = "seq", skip_serializing_if = "is_off")]
     pub sequence: bool,
     /// Whether packets have checksums.
+    #[serde(rename = "csum", skip_serializing_if = "is_off")]
     pub checksum: bool,
 }
 
@@ -100,16 +111,20 @@ impl Gre {
 }
 
 /// What an ipip or sit tunnel can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct IpTunnel {
     /// What packets inside are; anything where it is `None`.
+    #[serde(rename = "mode")]
     pub inner: Option<Inner>,
     /// This end.
     pub local: Option<Ipv4Addr>,
     /// The other end.
     pub remote: Option<Ipv4Addr>,
     /// The link that packets leave by, by its index where they travel.
+    #[serde(skip)]
     pub device: Option<u32>,
     /// How many hops packets may make.
     pub ttl: Option<Inherit>,
@@ -118,24 +133,31 @@ pub struct IpTunnel {
     /// Whether the largest packet on the way is found out; `None` stands for yes.
     pub pmtudisc: Option<bool>,
     /// Whether it is one of ISATAP; of sit only.
+    #[serde(skip_serializing_if = "is_off")]
     pub isatap: bool,
     /// The mark of packets.
     pub fwmark: Option<u32>,
     /// Whether each packet is told where to go from outside, by a route or a program.
+    #[serde(skip_serializing_if = "is_off")]
     pub external: bool,
 }
 
 /// What packets in a tunnel are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Inner {
     /// Anything.
     Any,
     /// IPv4.
+    #[serde(rename = "ipip")]
     Ipv4,
     /// IPv6; in sit only.
+    #[serde(rename = "ip6ip")]
     Ipv6,
     /// MPLS.
+    #[serde(rename = "mplsip")]
     Mpls,
 }
 

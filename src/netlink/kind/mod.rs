@@ -1,6 +1,7 @@
 //! Kinds of links that can be made, and what each can be told.
 
 mod ip_tunnel;
+mod seen;
 mod stacked;
 mod switch;
 mod udp_tunnel;
@@ -9,6 +10,7 @@ use netlink_packet_route::link::{
     InfoData, InfoIpVlan, InfoIpVtap, InfoKind, InfoMacVlan, InfoMacVtap, InfoNetkit, InfoVrf, LinkInfo, NetkitMode,
     NetkitPolicy,
 };
+use serde::{Deserialize, Serialize};
 
 pub use ip_tunnel::{Gre, GreWay, Inner, IpTunnel};
 pub use stacked::{IpVlan, IpVlanIsolation, IpVlanMode, MacVlan, MacVlanMode, Vlan, VlanProtocol, Vrf};
@@ -16,7 +18,9 @@ pub use switch::{AdSelect, Bond, BondMode, Bridge, XmitHashPolicy};
 pub use udp_tunnel::{DontFragment, Geneve, Inherit, Vxlan};
 
 /// A kind of link. What is `None` in one is left to the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Kind {
     /// Several links that look like one.
@@ -75,6 +79,31 @@ const fn names(word: &'static str, op: &'static str, module: &'static str) -> Na
 }
 
 impl Kind {
+    /// The words of all kinds, as ip spells them.
+    pub const WORDS: [&str; 21] = [
+        "bond",
+        "bridge",
+        "dummy",
+        "geneve",
+        "gre",
+        "gretap",
+        "ifb",
+        "ipip",
+        "ipvlan",
+        "ipvtap",
+        "macvlan",
+        "macvtap",
+        "netkit",
+        "sit",
+        "tap",
+        "tun",
+        "veth",
+        "vlan",
+        "vrf",
+        "vxlan",
+        "wireguard",
+    ];
+
     /// ip's word for it, which is the kernel's too.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -204,8 +233,16 @@ fn some_of<T>(infos: impl IntoIterator<Item = Option<T>>) -> Option<Vec<T>> {
     (!infos.is_empty()).then_some(infos)
 }
 
+/// What is off unless told is left out where it is.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_off(switch: &bool) -> bool {
+    !switch
+}
+
 /// What a netkit pair can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Netkit {
     /// Whether it carries Ethernet frames, rather than IP packets.
@@ -229,7 +266,9 @@ impl Netkit {
 }
 
 /// What a tun or tap can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Tun {
     /// The user who may use it, by number; only a privileged one where it is `None`.
@@ -237,9 +276,12 @@ pub struct Tun {
     /// The group whose members may use it, by number.
     pub group: Option<u32>,
     /// Whether packets come with four bytes that say what they are.
+    #[serde(rename = "pi", skip_serializing_if = "is_off")]
     pub packet_info: bool,
     /// Whether packets come with a header that says what the hardware is to do.
+    #[serde(skip_serializing_if = "is_off")]
     pub vnet_hdr: bool,
     /// Whether several programs may use it at once.
+    #[serde(skip_serializing_if = "is_off")]
     pub multi_queue: bool,
 }

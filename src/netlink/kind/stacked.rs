@@ -5,8 +5,12 @@ use netlink_packet_route::link::{
     VlanProtocol as KernelVlanProtocol,
 };
 
+use serde::{Deserialize, Serialize};
+
 /// What a VLAN can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vlan {
     /// The number in the tag.
@@ -26,12 +30,16 @@ pub struct Vlan {
 }
 
 /// The tag of a VLAN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum VlanProtocol {
     /// The usual one.
+    #[serde(rename = "802.1Q")]
     Ieee8021Q,
     /// The one of providers, around others.
+    #[serde(rename = "802.1ad")]
     Ieee8021Ad,
 }
 
@@ -68,17 +76,22 @@ impl Vlan {
 }
 
 /// What a macvlan or macvtap can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct MacVlan {
     /// Who may talk to whom.
     pub mode: Option<MacVlanMode>,
     /// How many broadcasts may wait.
+    #[serde(rename = "bcqueuelen")]
     pub broadcast_queue_packets: Option<u32>,
 }
 
 /// Which macvlans of one link may talk to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum MacVlanMode {
     /// None.
@@ -107,7 +120,9 @@ impl MacVlan {
 }
 
 /// What an ipvlan or ipvtap can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct IpVlan {
     /// Which part of the kernel handles its packets.
@@ -117,19 +132,26 @@ pub struct IpVlan {
 }
 
 /// Which part of the kernel handles the packets of an ipvlan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IpVlanMode {
     /// The namespace of the ipvlan, with neighbours.
+    #[serde(rename = "l2")]
     L2,
     /// The namespace of the link below, without broadcasts.
+    #[serde(rename = "l3")]
     L3,
     /// The same, and netfilter sees them.
+    #[serde(rename = "l3s")]
     L3S,
 }
 
 /// Which ipvlans of one link may talk to each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum IpVlanIsolation {
     /// All.
@@ -158,7 +180,9 @@ impl IpVlan {
 }
 
 /// What a VRF is told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vrf {
     /// The number of its routing table.

@@ -5,21 +5,30 @@ use netlink_packet_route::link::{
     BridgeStpState, InfoBond, InfoBridge, InfoData,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::{some_of, stacked::VlanProtocol};
 
 /// What a bridge can be told. Times are in hundredths of a second.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Bridge {
     /// How long a port listens and learns before it forwards.
+    #[serde(rename = "forward_delay")]
     pub forward_delay_centis: Option<u32>,
     /// Between two hellos of the spanning tree.
+    #[serde(rename = "hello_time")]
     pub hello_time_centis: Option<u32>,
     /// How old what was heard of the spanning tree may be.
+    #[serde(rename = "max_age")]
     pub max_age_centis: Option<u32>,
     /// How long an address that was learned is remembered.
+    #[serde(rename = "ageing_time", alias = "ageing")]
     pub ageing_time_centis: Option<u32>,
     /// Whether it speaks the spanning tree protocol.
+    #[serde(alias = "stp_state")]
     pub stp: Option<bool>,
     /// Its priority in the spanning tree.
     pub priority: Option<u16>,
@@ -32,6 +41,7 @@ pub struct Bridge {
     /// The VLAN of untagged packets.
     pub vlan_default_pvid: Option<u16>,
     /// Whether it counts by VLAN.
+    #[serde(rename = "vlan_stats_enabled")]
     pub vlan_stats: Option<bool>,
     /// Whether multicast routers are behind it: 0 never, 1 learned, 2 always.
     pub mcast_router: Option<u8>,
@@ -80,16 +90,21 @@ impl Bridge {
 }
 
 /// What a bond can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Bond {
     /// How it spreads packets.
     pub mode: Option<BondMode>,
     /// How often it looks at the state of its links, in milliseconds.
+    #[serde(rename = "miimon")]
     pub miimon_ms: Option<u32>,
     /// How long it waits before it uses a link that came up, in milliseconds.
+    #[serde(rename = "updelay")]
     pub updelay_ms: Option<u32>,
     /// How long it waits before it gives up a link that went down, in milliseconds.
+    #[serde(rename = "downdelay")]
     pub downdelay_ms: Option<u32>,
     /// So many links must be up for it to be.
     pub min_links: Option<u32>,
@@ -102,7 +117,9 @@ pub struct Bond {
 }
 
 /// How a bond spreads packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum BondMode {
     /// In turns.
@@ -114,6 +131,7 @@ pub enum BondMode {
     /// All through each.
     Broadcast,
     /// By LACP.
+    #[serde(rename = "802.3ad")]
     Ieee8023ad,
     /// By the load of each.
     BalanceTlb,
@@ -122,25 +140,34 @@ pub enum BondMode {
 }
 
 /// What of a packet chooses the link of a bond.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum XmitHashPolicy {
     /// Hardware addresses.
     Layer2,
     /// IP addresses and ports.
+    #[serde(rename = "layer3+4")]
     Layer34,
     /// Hardware and IP addresses.
+    #[serde(rename = "layer2+3")]
     Layer23,
     /// As `Layer23`, of what is in a tunnel.
+    #[serde(rename = "encap2+3")]
     Encap23,
     /// As `Layer34`, of what is in a tunnel.
+    #[serde(rename = "encap3+4")]
     Encap34,
     /// The VLAN and where it came from.
+    #[serde(rename = "vlan+srcmac")]
     VlanSrcMac,
 }
 
 /// Which aggregator LACP chooses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AdSelect {
     /// Stays with the one that it has.

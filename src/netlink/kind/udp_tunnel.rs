@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use netlink_packet_route::link::{GeneveDf, InfoData, InfoGeneve, InfoVxlan, VxlanDf};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::is_off;
+
 /// How many hops packets of a tunnel may make, or what its type of service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inherit {
@@ -31,8 +35,47 @@ impl Inherit {
     }
 }
 
+/// The word `inherit`, or a number.
+impl Serialize for Inherit {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Inherit => to.serialize_str("inherit"),
+            Self::Fixed(number) => to.serialize_u8(*number),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Inherit {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Inherit;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number from 0 to 255, or \"inherit\"")
+            }
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Inherit, E> {
+                let fixed = u8::try_from(number).map(Inherit::Fixed);
+                fixed.map_err(|_| E::invalid_value(de::Unexpected::Signed(number), &self))
+            }
+            fn visit_u64<E: de::Error>(self, number: u64) -> Result<Inherit, E> {
+                let fixed = u8::try_from(number).map(Inherit::Fixed);
+                fixed.map_err(|_| E::invalid_value(de::Unexpected::Unsigned(number), &self))
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<Inherit, E> {
+                match word {
+                    "inherit" => Ok(Inherit::Inherit),
+                    _ => Err(E::invalid_value(de::Unexpected::Str(word), &self)),
+                }
+            }
+        }
+        from.deserialize_any(Visitor)
+    }
+}
+
 /// Whether outer packets may be fragmented.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DontFragment {
     /// They may.
@@ -44,7 +87,9 @@ pub enum DontFragment {
 }
 
 /// What a VXLAN can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Vxlan {
     /// The number of the network, 24 bits.
@@ -54,6 +99,7 @@ pub struct Vxlan {
     /// Where packets come from.
     pub local: Option<IpAddr>,
     /// The link that packets leave by, by its index where they travel.
+    #[serde(skip)]
     pub device: Option<u32>,
     /// How many hops packets may make.
     pub ttl: Option<Inherit>,
@@ -62,14 +108,19 @@ pub struct Vxlan {
     /// Whether packets may be fragmented.
     pub df: Option<DontFragment>,
     /// The IPv6 flow label of packets.
+    #[serde(rename = "flowlabel")]
     pub flow_label: Option<u32>,
     /// How long an address that was learned is remembered, in seconds; 0 for ever.
+    #[serde(rename = "ageing")]
     pub ageing_s: Option<u32>,
     /// How many addresses are remembered; 0 for any number.
+    #[serde(rename = "maxaddress")]
     pub max_addresses: Option<u32>,
     /// The UDP ports that packets come from.
+    #[serde(rename = "srcport")]
     pub src_ports: Option<(u16, u16)>,
     /// The UDP port that packets go to. The kernel's own choice, 8472, is older than the standard's 4789.
+    #[serde(rename = "dstport")]
     pub dst_port: Option<u16>,
     /// Whether it learns addresses from packets; `None` stands for yes, unless `external`.
     pub learning: Option<bool>,
@@ -82,14 +133,19 @@ pub struct Vxlan {
     /// Whether it tells of unknown IP addresses.
     pub l3miss: Option<bool>,
     /// Whether UDP over IPv4 has checksums.
+    #[serde(rename = "udpcsum")]
     pub udp_csum: Option<bool>,
     /// Whether UDP over IPv6 goes without.
+    #[serde(rename = "udp6zerocsumtx")]
     pub udp6_zero_csum_tx: Option<bool>,
     /// Whether UDP over IPv6 is taken without.
+    #[serde(rename = "udp6zerocsumrx")]
     pub udp6_zero_csum_rx: Option<bool>,
     /// Whether each packet is told where to go from outside, by a route or a program.
+    #[serde(skip_serializing_if = "is_off")]
     pub external: bool,
     /// Whether packets carry a group policy.
+    #[serde(skip_serializing_if = "is_off")]
     pub gbp: bool,
 }
 
@@ -141,7 +197,9 @@ impl Vxlan {
 }
 
 /// What a GENEVE tunnel can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(default, deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Geneve {
     /// The number of the network, 24 bits.
@@ -155,16 +213,22 @@ pub struct Geneve {
     /// Whether packets may be fragmented.
     pub df: Option<DontFragment>,
     /// The IPv6 flow label of packets.
+    #[serde(rename = "flowlabel")]
     pub flow_label: Option<u32>,
     /// The UDP port that packets go to; the standard's 6081 where it is `None`.
+    #[serde(rename = "dstport")]
     pub dst_port: Option<u16>,
     /// Whether each packet is told where to go from outside, by a route or a program.
+    #[serde(skip_serializing_if = "is_off")]
     pub external: bool,
     /// Whether UDP over IPv4 has checksums.
+    #[serde(rename = "udpcsum")]
     pub udp_csum: Option<bool>,
     /// Whether UDP over IPv6 goes without.
+    #[serde(rename = "udp6zerocsumtx")]
     pub udp6_zero_csum_tx: Option<bool>,
     /// Whether UDP over IPv6 is taken without.
+    #[serde(rename = "udp6zerocsumrx")]
     pub udp6_zero_csum_rx: Option<bool>,
 }
 

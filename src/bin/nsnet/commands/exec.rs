@@ -26,7 +26,7 @@ pub fn exec(args: args::Exec, context: &mut Context<'_>) -> Result<Answer, Failu
     let ns = args.ns.ok_or_else(|| Failure::Usage("'exec' needs a namespace".into()))?;
     let reference = NsRef::new(ns).map_err(ExecError::Prepare).map_err(Failure::Exec)?;
     let ns = Netns::open(&reference).map_err(ExecError::Prepare).map_err(Failure::Exec)?;
-    let options = ExecOptions::default().bare(args.bare).user(args.user).etc(reference.name().cloned());
+    let options = ExecOptions::default().bare(args.bare).user(args.user).etc(reference.ns_name());
     let mut command = args.command;
     if command.is_empty() {
         command.push(shell());

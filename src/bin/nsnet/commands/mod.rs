@@ -3,6 +3,7 @@
 mod addr;
 mod exec;
 mod isolate;
+mod lab;
 mod link;
 mod link_show;
 mod list;
@@ -26,7 +27,7 @@ use nsnet::{Error, Netns, NsRef, exec::ExecError, name::escaped};
 use crate::{
     args::{Cli, Globals, Verb},
     complete,
-    render::Answer,
+    render::{Answer, BadLab},
     words::{self, Asked, Misuse},
 };
 pub use exec::code_of;
@@ -38,8 +39,12 @@ pub enum Failure {
     /// The words make no sense together.
     Usage(String),
     Work(Error),
+    /// A question that cannot be answered, and why.
+    Unknown(Box<Failure>),
     /// It did not work, in words of its own.
     Failed(String),
+    /// A lab file has problems.
+    BadLab(Box<BadLab>),
     /// nsnet's own machinery could not be set up.
     Setup(&'static str, io::Error),
     Exec(ExecError),
@@ -68,6 +73,8 @@ pub enum Note {
     Detail(String),
     /// One of several things failed; the others go on.
     Error(Error),
+    /// How far it is, on a terminal, in the place of what was said of it before; `None` wipes that out.
+    Progress(Option<String>),
 }
 
 /// Where notes go.
@@ -145,6 +152,7 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
         Verb::Pids(args) => processes::pids(&args, &mut context),
         Verb::Show(args) => show::show(&args, &mut context),
         Verb::Map(args) => map::map(&args, &mut context),
+        Verb::Lab(args) => lab::lab(args, &mut context),
         Verb::Ns(args) => ns::ns(args),
         Verb::Monitor => Ok(names::monitor()?),
         Verb::Exec(args) => exec::exec(args, &mut context),
@@ -196,12 +204,16 @@ const HARMLESS: [&str; 4] = ["-rcvbuf", "-loops", "-timestamp", "-tshort"];
 /// An option that would be ignored is a misunderstanding.
 fn refuse_misplaced(globals: &Globals, verb: &Verb) -> Result<(), Failure> {
     let refuse = |option: &str, of: &str| Err(Failure::Usage(format!("'{option}' is an option of {of} only")));
-    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_) | Verb::Isolate(_)) {
-        return refuse("--all", "del, exec and isolate");
+    if globals.all && !matches!(verb, Verb::Del(_) | Verb::Exec(_) | Verb::Isolate(_) | Verb::Lab(_)) {
+        return refuse("--all", "del, exec, isolate and lab exec");
     }
     if globals.netns.is_some() && matches!(verb, Verb::Map(_) | Verb::Ns(_)) {
         let said =
             "'-n' chooses one namespace, and this verb looks at all; 'nsnet map NS' keeps to what is connected with NS";
+        return Err(Failure::Usage(said.into()));
+    }
+    if globals.netns.is_some() && matches!(verb, Verb::Lab(_)) {
+        let said = "'-n' chooses one namespace, and a lab has its own: '.' is the one that nsnet is started in";
         return Err(Failure::Usage(said.into()));
     }
     let is_object = verb.is_object();

@@ -85,7 +85,7 @@ fn every_namespace() -> nsnet::Result<Vec<NsName>> {
     Ok(names)
 }
 
-fn lives_on(name: &NsName, outcome: &Outcome) -> Option<String> {
+pub fn lives_on(name: &NsName, outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Held(holders) => {
             let shown: Vec<_> = holders.iter().take(5).map(hold).collect();

@@ -28,6 +28,11 @@ pub fn write(out: &mut impl Write, pretty: bool, answer: &Answer) -> io::Result<
     }
 }
 
+/// What was removed, and what became of it.
+pub fn removed(out: &mut impl Write, pretty: bool, removed: &[Removed]) -> io::Result<()> {
+    rows(out, pretty, removed, Deleted::of)
+}
+
 fn rows<'a, T, R: Serialize>(
     out: &mut impl Write,
     pretty: bool,
@@ -219,6 +224,7 @@ pub fn written(ns: &NsRef) -> (String, Option<String>) {
         NsRef::Name(name) => (name.as_os_str().to_string_lossy().into_owned(), bytes(name)),
         NsRef::Path(path) => (path.to_string_lossy().into_owned(), None),
         NsRef::Pid(pid) => (format!("pid:{pid}"), None),
+        NsRef::Node(lab, node) => (format!("{}/{}", lab.as_str(), node.as_str()), None),
         _ => (".".into(), None),
     }
 }

@@ -59,6 +59,7 @@ fn picture(map: &Map) -> Picture {
         title: title(map, at),
         note: note(namespace),
         rows: rows(namespace),
+        is_switch: false,
     });
     let lines = map.wires.iter().map(|wire| Line {
         ends: wire.ends.map(|port| end(map, port)),

@@ -3,6 +3,7 @@
 mod draw;
 mod ip;
 mod json;
+pub mod lab;
 mod map;
 mod ns;
 mod portrait;
@@ -25,6 +26,8 @@ use nsnet::{
 };
 
 use crate::commands::Failure;
+pub use lab::{BadLab, LabAnswer, NodeSays};
+use ns::table;
 pub use sheet::View;
 
 /// What a command found out or did.
@@ -58,6 +61,9 @@ pub enum Answer {
     Compared(Vec<Compared>),
     ListedNs(Vec<ListedNs>),
     Portrait(Box<Portrait>),
+    Lab(Box<LabAnswer>),
+    /// A command in all nodes of a lab; the exit code is 1 if it failed in one.
+    Everywhere(Box<dyn Iterator<Item = NodeSays>>),
     /// Nothing is printed: the exit code says it all.
     Verdict(u8),
     Map {
@@ -258,6 +264,7 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
         Answer::Changes(changes) => return write_changes(out, format, style, changes),
         Answer::Maps(maps) => return write_maps(out, format, style, maps),
         Answer::Runs(runs) => return write_runs(out, format, style, runs),
+        Answer::Everywhere(says) => return Ok(lab::everywhere::write(out, format, style, says)?),
         answer => {
             code = u8::from(matches!(answer, Answer::Removed { failed: true, .. }));
             // One write: a reader that leaves, or a signal, cuts between answers.
@@ -279,6 +286,7 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                     code = ns::code_of(kinds);
                 }
                 Answer::Portrait(portrait) => portrait::write(&mut bytes, format, view, portrait)?,
+                Answer::Lab(answer) => code = lab::write(&mut bytes, format, style, answer)?,
                 Answer::Rules(rules) => sheet::write(&mut bytes, format, view, rules, ip::rule::fill)?,
                 Answer::Links(rows) => sheet::write(&mut bytes, format, view, rows, ip::link::fill)?,
                 Answer::Addrs(rows) => sheet::write(&mut bytes, format, view, rows, ip::addr::fill)?,
@@ -287,6 +295,9 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
             }
             match answer {
                 Answer::Map { form: MapForm::Svg(Some(file)), .. } if !format.json => write_file(&file, &bytes)?,
+                Answer::Lab(answer) if !format.json && answer.file().is_some() => {
+                    answer.file().map_or(Ok(()), |file| write_file(file, &bytes))?;
+                }
                 _ => out.write_all(&bytes)?,
             }
         }

@@ -180,7 +180,7 @@ impl<'a> One<'a> {
 }
 
 /// Columns as wide as their widest cell; the first line is the heading.
-fn table<const N: usize>(out: &mut impl Write, style: Style, rows: &[[String; N]]) -> io::Result<()> {
+pub fn table<const N: usize>(out: &mut impl Write, style: Style, rows: &[[String; N]]) -> io::Result<()> {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths: Vec<_> = (0..N).map(width).collect();
     for (at, row) in rows.iter().enumerate() {

@@ -1,6 +1,6 @@
 //! `link add`: a new link, and the other end of a pair.
 
-use nsnet::{IfName, Mac, NsRef, netlink::link_change::Switches};
+use nsnet::{IfName, Kind, Mac, NsRef, netlink::link_change::Switches};
 
 use super::{
     Misuse,
@@ -133,7 +133,7 @@ pub fn read(c: &mut Cursor<'_>) -> Result<Words, Misuse> {
     let mut words = Words::default();
     ADD.read(&mut words, c)?;
     if words.kind.is_none() {
-        return Err(c.misuse(format!("'type KIND' is missing; KIND is one of {}", kind::KINDS.join(", "))));
+        return Err(c.misuse(format!("'type KIND' is missing; KIND is one of {}", Kind::WORDS.join(", "))));
     }
     Ok(words)
 }

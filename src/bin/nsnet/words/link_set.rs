@@ -1,7 +1,7 @@
 //! `link set`, `link delete` and `link property`: changes of links that are there.
 
 use nsnet::{
-    Device, NsRef,
+    Device, Kind, NsRef,
     netlink::link_change::{BridgePort, LinkChange},
 };
 
@@ -238,7 +238,7 @@ pub const DELETE: Table<Delete> = Table {
         }),
         short("type", "KIND", "ignored, as ip does", |_, c| {
             let kind = c.value()?;
-            if kind::KINDS.iter().any(|known| kind.word() == *known) {
+            if Kind::WORDS.iter().any(|known| kind.word() == *known) {
                 Ok(())
             } else {
                 Err(kind.wrong("there is no such kind"))

@@ -177,6 +177,7 @@ const OWN_VERBS: &[&str] = &[
     "prune",
     "map",
     "ns",
+    "lab",
     "veth",
     "isolate",
     "completions",
@@ -439,7 +440,7 @@ mod tests {
         means("e red ls", "exec -- red ls");
         means("link show", "link -- show");
         means("address show", "addr -- show");
-        assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: link, list, list-id, lst");
+        assert_eq!(argv("l").unwrap_err(), "the command \"l\" is ambiguous: lab, link, list, list-id, lst");
         assert_eq!(argv("ad x").unwrap_err(), "the command \"ad\" is ambiguous: add, addr, address");
         assert_eq!(argv("p x").unwrap_err(), "the command \"p\" is ambiguous: pids, prune");
         means("pi x", "pids x");

@@ -55,7 +55,7 @@ impl Graph {
             lines.extend(label(picture, End { at, row: Some(switches[0]) }));
         }
         lines.extend(others.iter().filter(|&&row| !connected(row)).map(|&row| in_box(itself, row)));
-        let own = self.add(Node { title: itself.title.clone(), lines, is_switch: is_one });
+        let own = self.add(Node { title: itself.title.clone(), lines, is_switch: is_one || itself.is_switch });
         let mut place = Place { own, switches: Vec::new() };
         if is_one {
             place.switches.push((switches[0], own));

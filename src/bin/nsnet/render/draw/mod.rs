@@ -27,6 +27,8 @@ pub struct Box {
     /// What else is to be said of it.
     pub note: String,
     pub rows: Vec<Row>,
+    /// Whether it is a switch, and no namespace.
+    pub is_switch: bool,
 }
 
 /// A link in a namespace.

@@ -56,31 +56,6 @@ pub struct Pair {
     peer: Option<Box<Words>>,
 }
 
-/// All of them, as ip spells them.
-pub const KINDS: [&str; 21] = [
-    "bond",
-    "bridge",
-    "dummy",
-    "geneve",
-    "gre",
-    "gretap",
-    "ifb",
-    "ipip",
-    "ipvlan",
-    "ipvtap",
-    "macvlan",
-    "macvtap",
-    "netkit",
-    "sit",
-    "tap",
-    "tun",
-    "veth",
-    "vlan",
-    "vrf",
-    "vxlan",
-    "wireguard",
-];
-
 /// The kinds of which something can be changed.
 const CHANGEABLE: [&str; 4] = ["bond", "bridge", "macvlan", "macvtap"];
 
@@ -110,7 +85,7 @@ pub fn of_new(c: &mut Cursor<'_>) -> Result<Given, Misuse> {
         "dummy" => simple(Kind::Dummy, &DUMMY, c)?,
         "ifb" => simple(Kind::Ifb, &IFB, c)?,
         "wireguard" => simple(Kind::Wireguard, &WIREGUARD, c)?,
-        _ => of_change(c, &KINDS)?,
+        _ => of_change(c, &Kind::WORDS)?,
     };
     Ok(given)
 }

@@ -1,0 +1,138 @@
+//! `lab`: what can be asked of a lab, each with its options.
+
+use std::ffi::{OsStr, OsString};
+
+use clap::{
+    Args, Subcommand,
+    builder::{OsStringValueParser, TypedValueParser},
+};
+use nsnet::{LabName, NodeName};
+
+#[derive(Debug, Args)]
+pub struct Lab {
+    #[command(subcommand)]
+    pub question: LabQuestion,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum LabQuestion {
+    /// Tell whether a lab file is good: exit 0, or 1 with all that is wrong with it.
+    Check(LabFile),
+    /// Print what 'up' would do, step by step.
+    Plan(LabFile),
+    /// Make the lab what the file says: all of it, or nothing of what was not there before.
+    Up(LabFile),
+    /// Tell how a lab differs from its file: exit 0 if it is as written, 1 if not, 2 if it cannot be told.
+    /// Of a LAB without a file, tell what runs.
+    Status(LabStatus),
+    /// Remove all of a lab, and wait until it is gone.
+    Down(LabTarget),
+    /// Run a command in a node, by becoming it; with --all, in each at once.
+    Exec(LabExec),
+    /// List the labs that are there.
+    List,
+    /// Show what a file means: interfaces, where they lead, addresses, routes. With --json, the file itself.
+    /// Of a LAB without a file, show what runs.
+    Show(LabShow),
+    /// Draw what a file means.
+    Graph(LabGraph),
+    /// Print a topology of containerlab as a lab file.
+    Import(LabImport),
+}
+
+#[derive(Debug, Args)]
+pub struct LabFile {
+    /// The lab, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabTarget {
+    /// The lab by its name, or its file; that of a file has a '.' or a '/' in it.
+    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    pub target: Target,
+}
+
+#[derive(Debug, Args)]
+pub struct LabStatus {
+    /// The lab by its name, or its file; without one, the labs are listed.
+    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    pub target: Option<Target>,
+}
+
+/// Which lab is meant.
+#[derive(Debug, Clone)]
+pub enum Target {
+    Name(LabName),
+    File(OsString),
+}
+
+fn target() -> impl TypedValueParser<Value = Target> {
+    OsStringValueParser::new().map(|word| match word.to_str().and_then(|text| text.parse().ok()) {
+        Some(name) => Target::Name(name),
+        None => Target::File(word),
+    })
+}
+
+#[derive(Debug, Args)]
+#[command(override_usage = "nsnet lab exec LAB/NODE [CMD...]\n       nsnet lab exec LAB --all CMD...")]
+pub struct LabExec {
+    /// The node, or the lab with --all.
+    #[arg(value_name = "LAB[/NODE]", value_parser = OsStringValueParser::new().try_map(|word| Nodes::of(&word)))]
+    pub nodes: Nodes,
+    /// The command with its own options; $SHELL without one.
+    #[arg(value_name = "CMD", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub command: Vec<OsString>,
+}
+
+/// Where a command is to be run.
+#[derive(Debug, Clone)]
+pub enum Nodes {
+    One(LabName, NodeName),
+    All(LabName),
+}
+
+impl Nodes {
+    fn of(word: &OsStr) -> Result<Self, String> {
+        let text = word.to_str().ok_or("it is not UTF-8")?;
+        let said = |e: nsnet::Error| e.to_string();
+        match text.split_once('/') {
+            Some((lab, node)) => Ok(Self::One(lab.parse().map_err(said)?, node.parse().map_err(said)?)),
+            None => text.parse().map(Self::All).map_err(said),
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct LabShow {
+    /// The lab by its name, or its file, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "LAB|FILE|-", value_parser = target())]
+    pub target: Target,
+    /// Print it as a topology of containerlab, in YAML.
+    #[arg(long)]
+    pub clab: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct LabImport {
+    /// The topology, in YAML; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabGraph {
+    /// The lab, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+    /// Draw it for Graphviz.
+    #[arg(long, group = "form")]
+    pub dot: bool,
+    /// Draw it for Mermaid.
+    #[arg(long, group = "form")]
+    pub mermaid: bool,
+    /// Draw it as an SVG picture, into this file; '-' is stdout.
+    #[arg(long, group = "form", value_name = "FILE|-")]
+    pub svg: Option<OsString>,
+}

@@ -1,0 +1,98 @@
+//! How a lab differs from its file, in words: what a plan would do, told as what is wrong.
+
+use std::collections::BTreeSet;
+
+use super::{
+    state::Place,
+    step::{At, LinkEdit, Step, shown_route, word_of},
+};
+use crate::{name::IfName, name::escaped};
+
+/// One thing that is not as written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Difference {
+    /// Where.
+    pub place: Place,
+    /// What is wrong, with the place before it: `h1:eth0: it is down`.
+    pub text: String,
+}
+
+/// What is not as written, by the steps that would make it so. What is missing because something else is
+/// missing is not told apart from that.
+#[must_use]
+pub fn differences(steps: &[Step]) -> Vec<Difference> {
+    let new: BTreeSet<&Place> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::CreateSpace(place) => Some(place),
+            _ => None,
+        })
+        .collect();
+    let born: BTreeSet<&At> = steps.iter().flat_map(ends_of).collect();
+    let told = |step: &&Step| match step {
+        Step::CreateSpace(_) => true,
+        Step::CreateLink(_) => ends_of(step).iter().all(|at| !new.contains(&at.place)),
+        Step::ChangeLink { at, .. } | Step::AddAddr { at, .. } => !born.contains(at) && !new.contains(&at.place),
+        // The old link is told as the one that is not in the file.
+        Step::RenameLink { .. } => false,
+        step => !new.contains(step.place()),
+    };
+    let difference = |step: &Step| Difference { place: step.place().clone(), text: text(step) };
+    steps.iter().filter(told).map(difference).collect()
+}
+
+fn ends_of(step: &Step) -> Vec<&At> {
+    match step {
+        Step::CreateLink(new) => std::iter::once(&new.at).chain(new.peer.as_ref().map(|(at, _)| at)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn text(step: &Step) -> String {
+    let of = |place: &Place| word_of(place).to_owned();
+    let name = |name: &str| escaped(name.as_bytes());
+    match step {
+        Step::CreateSpace(place) => format!("{}: the namespace is missing", of(place)),
+        Step::DeleteSpace(place) => format!("{}: it is not in the file", of(place)),
+        Step::CreateLink(new) => format!("{new}: it is missing"),
+        Step::DeleteLink(old) => format!("{old}: it is not in the file"),
+        Step::RenameLink { at, .. } => format!("{at}: it is another link"),
+        Step::ChangeLink { at, change } => format!("{at}: {}", edit(change)),
+        Step::AddAddr { at, addr } => format!("{at}: the address {addr} is missing"),
+        Step::DeleteAddr { at, addr } => format!("{at}: the address {addr} is not in the file"),
+        Step::AddRoute { place, route } => format!("{}: the route {} is missing", of(place), shown_route(route)),
+        Step::ChangeRoute { place, old, new } => {
+            format!("{}: the route is {}, not {}", of(place), shown_route(old), shown_route(new))
+        }
+        Step::DeleteRoute { place, route } => {
+            format!("{}: the route {} is not in the file", of(place), shown_route(route))
+        }
+        Step::SetSysctl { place, key, old: Some(old), new } => format!("{}: {key} is {old}, not {new}", of(place)),
+        Step::SetSysctl { place, key, new, .. } => format!("{}: {key} is not set to {new}", of(place)),
+        Step::ResetSysctl { place, key, .. } => format!("{}: {key} is set, and not in the file", of(place)),
+        Step::WriteFile { place, name: file, old: None, .. } => {
+            format!("{}: the file {} is missing", of(place), name(file))
+        }
+        Step::WriteFile { place, name: file, .. } => format!("{}: the file {} differs", of(place), name(file)),
+        Step::DeleteFile { place, name: file, .. } => {
+            format!("{}: the file {} is not in the lab file", of(place), name(file))
+        }
+    }
+}
+
+fn edit(change: &LinkEdit) -> String {
+    let name = |name: &Option<IfName>| {
+        name.as_ref().map_or_else(|| "none".to_owned(), |name| escaped(name.as_str().as_bytes()))
+    };
+    match change {
+        LinkEdit::Mtu { old: Some(old), new } => format!("its mtu is {old}, not {new}"),
+        LinkEdit::Mtu { old: None, new } => format!("its mtu is not {new}"),
+        LinkEdit::Mac { old: Some(old), new } => format!("its hardware address is {old}, not {new}"),
+        LinkEdit::Mac { old: None, new } => format!("its hardware address is not {new}"),
+        LinkEdit::Master { old, new } => format!("it belongs to {}, not to {}", name(old), name(new)),
+        LinkEdit::Up { new: true } => "it is down".into(),
+        LinkEdit::Up { new: false } => "it is up".into(),
+        LinkEdit::Kind { new, .. } => format!("options of the {} differ", new.word()),
+    }
+}

@@ -1,0 +1,185 @@
+//! Files that lie over those of `/etc` in a node. They are in `/etc/netns/LAB.NODE`, where `ip netns exec`
+//! finds them too, or, where that cannot be written, in `/run/nsnet/etc/LAB.NODE`.
+//!
+//! The first line of `hosts` says whose they are, its second which of the others are. A directory without
+//! it is somebody else's.
+
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use super::{mark, state::Place};
+use crate::{
+    error::{Error, Result},
+    exec::ETC_DIRS,
+    name::{LabName, NsName, quoted},
+};
+
+/// The file that carries the mark.
+const HOSTS: &str = "hosts";
+/// How the line begins that says what the other files are.
+const LIST: &str = "# nsnet:files=";
+/// Where a file is written before it takes its name.
+const DRAFT: &str = ".nsnet-draft";
+
+/// The files of one node, by name.
+pub(super) type Files = BTreeMap<String, String>;
+
+/// What lies in the directories of a node.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    /// What is the lab's.
+    pub files: Files,
+    /// A directory that has something else in it, and no mark.
+    pub foreign: Option<PathBuf>,
+}
+
+/// The first line of `hosts`, also in a state.
+fn first_line(lab: &LabName, place: &Place) -> String {
+    format!("# {}\n", mark::note(lab, place))
+}
+
+/// A text of `hosts` with a second line, that says what the other files are.
+fn listing(lab: &LabName, place: &Place, files: &Files, hosts: &str) -> String {
+    let others: Vec<&str> = files.keys().map(String::as_str).filter(|name| *name != HOSTS).collect();
+    let first = first_line(lab, place);
+    let rest = hosts.strip_prefix(&first).unwrap_or(hosts);
+    format!("{first}{LIST}{}\n{rest}", others.join("/"))
+}
+
+/// The names of the other files, and the text without that line, where it is this lab's.
+fn read_listing(text: &str, lab: &LabName, place: &Place) -> Option<(Vec<String>, String)> {
+    let first = first_line(lab, place);
+    let (others, rest) = text.strip_prefix(&first)?.strip_prefix(LIST)?.split_once('\n')?;
+    let others = others.split('/').filter(|name| !name.is_empty()).map(str::to_owned);
+    Some((others.collect(), first + rest))
+}
+
+/// Reads the files of a node.
+pub(super) fn read(lab: &LabName, place: &Place) -> Result<Found> {
+    let mut found = Found::default();
+    let Some(name) = mark::ns_name(lab, place) else { return Ok(found) };
+    for dir in ETC_DIRS.map(|dir| Path::new(dir).join(name.as_os_str())) {
+        let failed = |e: io::Error| Error::os("read the files in", quoted(dir.as_os_str()), e);
+        match fs::read_to_string(dir.join(HOSTS)) {
+            Ok(text) => match read_listing(&text, lab, place) {
+                Some((others, text)) => {
+                    found.files.insert(HOSTS.into(), text);
+                    for other in others {
+                        if let Ok(text) = fs::read_to_string(dir.join(&other)) {
+                            found.files.insert(other, text);
+                        }
+                    }
+                }
+                None => found.foreign = Some(dir.join(HOSTS)),
+            },
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                found.foreign = found.foreign.or(stranger_in(&dir).map_err(failed)?);
+            }
+            Err(e) if e.kind() == io::ErrorKind::InvalidData => found.foreign = Some(dir.join(HOSTS)),
+            Err(e) if e.kind() == io::ErrorKind::NotADirectory => found.foreign = Some(dir),
+            Err(e) => return Err(failed(e)),
+        }
+    }
+    Ok(found)
+}
+
+/// Something in a directory that is no draft of nsnet's.
+fn stranger_in(dir: &Path) -> io::Result<Option<PathBuf>> {
+    let entries = match fs::read_dir(dir) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if !path.ends_with(DRAFT) {
+            return Ok(Some(path));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the files of a node what they should be; none at all where there are to be none.
+pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Result<()> {
+    let Some(name) = mark::ns_name(lab, place) else { return Ok(()) };
+    if new.is_empty() {
+        return remove(&name, old);
+    }
+    let dir = directory(&name)?;
+    // First the mark, of the files that were and of those that will be: what is cut off here is known.
+    let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
+    let hosts = new.get(HOSTS).map_or("", String::as_str);
+    let whole = both.keys().all(|name| new.contains_key(name));
+    write(&dir, HOSTS, &listing(lab, place, &both, hosts))?;
+    for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
+        write(&dir, name, text)?;
+    }
+    for name in old.keys().filter(|name| !new.contains_key(*name) && *name != HOSTS) {
+        remove_file(&dir.join(name))?;
+    }
+    if whole { Ok(()) } else { write(&dir, HOSTS, &listing(lab, place, new, hosts)) }
+}
+
+/// The directory of a node, made where there is none; not in `/etc` where that cannot be written.
+fn directory(name: &NsName) -> Result<PathBuf> {
+    let mut refused = None;
+    for parent in ETC_DIRS {
+        let dir = Path::new(parent).join(name.as_os_str());
+        let unwritable =
+            |e: &io::Error| matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+        match fs::create_dir_all(&dir).and_then(|()| fs::write(dir.join(DRAFT), "")) {
+            Ok(()) => return Ok(dir),
+            Err(e) if unwritable(&e) => refused = Some(Error::os("make directory", quoted(dir.as_os_str()), e)),
+            Err(e) => return Err(Error::os("make directory", quoted(dir.as_os_str()), e)),
+        }
+    }
+    Err(refused.expect("there are directories to try"))
+}
+
+/// Whoever reads it reads all of it, before or after.
+fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
+    let (draft, path) = (dir.join(DRAFT), dir.join(name));
+    let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &path));
+    written.map_err(|e| Error::os("write", quoted(path.as_os_str()), e))
+}
+
+fn remove(name: &NsName, files: &Files) -> Result<()> {
+    for dir in ETC_DIRS.map(|dir| Path::new(dir).join(name.as_os_str())).iter().filter(|dir| dir.exists()) {
+        // The mark goes last.
+        let others = files.keys().filter(|name| *name != HOSTS).map(String::as_str);
+        for file in others.chain([DRAFT, HOSTS]) {
+            if file != HOSTS || !files.is_empty() {
+                remove_file(&dir.join(file))?;
+            }
+        }
+        remove_dir(dir)?;
+    }
+    Ok(())
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(()),
+        done => done.map_err(|e| Error::os("remove", quoted(path.as_os_str()), e)),
+    }
+}
+
+/// What others put there keeps it.
+fn remove_dir(path: &Path) -> Result<()> {
+    match fs::remove_dir(path) {
+        Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty) => Ok(()),
+        done => done.map_err(|e| Error::os("remove", quoted(path.as_os_str()), e)),
+    }
+}
+
+/// The places of a lab that have a directory, with or without anything in it.
+pub(super) fn places(lab: &LabName) -> Vec<Place> {
+    let entries = ETC_DIRS.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
+    let named = entries.filter_map(|entry| mark::read_name(&entry.file_name()));
+    let mut places: Vec<Place> = named.filter(|(of, _)| of == lab).map(|(_, place)| place).collect();
+    places.sort();
+    places.dedup();
+    places
+}

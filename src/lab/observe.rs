@@ -1,0 +1,425 @@
+//! What there is of a lab: from the kernel, by marks only.
+//!
+//! A namespace is the lab's if the alias of its `lo` says so and its name agrees. In it, a link is the
+//! lab's by its group, a route by its protocol, a setting by an altname of `lo`. In the starting namespace a
+//! link is the lab's if its other end is.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    net::IpAddr,
+    path::PathBuf,
+};
+
+use rustix::io::Errno;
+
+use super::{
+    files, mark,
+    site::{self, Inside, Site, Sites},
+    state::{LinkState, LinkWhat, Place, RouteState, Space, State},
+    step::At,
+    sysctl,
+};
+use crate::{
+    addr::{Family, IfAddr},
+    error::{Error, Result},
+    name::{IfName, LabName, NsName},
+    netlink::{
+        addr::{Addr, AddrFlags},
+        kind::Kind,
+        link::{LOOPBACK_INDEX, Link, Lower},
+        observer::Observer,
+        raw::{Refusal, Socket},
+        route::{MetricValue, Route, TABLE_MAIN},
+        seen::SeenLink,
+    },
+    netns::{self, Netns, NetnsId, Standing},
+};
+
+/// What the kernel chooses for an IPv6 route that no metric was given.
+const USUAL_METRIC_V6: u32 = 1024;
+/// The MTU among what a route tells TCP and others.
+const RTAX_MTU: u16 = 2;
+
+/// A lab as it was found, with what is needed to change it.
+#[derive(Default)]
+pub(super) struct Observed {
+    pub state: State,
+    pub sites: Sites,
+    /// Names that would be the lab's and have no mark of it, or are no namespaces.
+    pub strangers: Vec<Stranger>,
+    /// Names that would be the lab's, behind which nothing is.
+    pub dead: Vec<NsName>,
+    /// Links that are not the lab's, wherever it has something, and in the starting namespace.
+    pub others: BTreeSet<At>,
+    /// Files that lie where the lab's would, without a mark of it.
+    pub foreign_files: Vec<(Place, PathBuf)>,
+    /// Files of nodes that have no namespace.
+    pub stray_files: BTreeMap<Place, files::Files>,
+    /// Ends of pairs in the starting namespace that were a lab's and are about to go, because the other one
+    /// has gone: by their names, with their indices.
+    pub dying: BTreeMap<IfName, u32>,
+    /// Links that carry packets.
+    pub operational: BTreeSet<At>,
+    /// The ends in the starting namespace of all pairs that lead into the lab, also of those that somebody
+    /// else made, by where they lead.
+    pub ends_here: BTreeMap<Place, Vec<u32>>,
+    /// Namespaces that have a pair whose other end is neither in the lab nor in the starting namespace.
+    pub leading_out: BTreeSet<Place>,
+}
+
+/// A name that is not the lab's, though it looks so.
+pub(super) struct Stranger {
+    pub place: Place,
+    pub name: NsName,
+    pub why: String,
+}
+
+/// Looks at a lab. `desired` tells which options of links are compared; `known` are connections that are
+/// open already, which are taken over unless this fails.
+pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
+    let here = Netns::current()?;
+    let mut names = Names::find(lab)?;
+    let mut sight = Sight::of(&here, &names.alive)?;
+    names.keep_marked(lab, &mut sight);
+    let Names { alive, strangers, dead } = names;
+    let visits = site::on_a_thread(|| visit_all(here, alive, known, &sight))?;
+    let mut observed = Observed { strangers, dead, ..Observed::default() };
+    observed.add_files(lab, desired)?;
+    let ends = Ends::of(&sight);
+    for Visit { place, name, id, opened, inside } in visits {
+        let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));
+        if let Some(socket) = socket {
+            observed.add(desired, &ends, (place, Site::new(name, id, socket)), inside);
+        }
+    }
+    observed.share_files();
+    Ok(observed)
+}
+
+/// A namespace that was found by its name.
+pub(super) struct Named {
+    pub place: Place,
+    pub name: NsName,
+    pub ns: Netns,
+}
+
+/// What the names in `/run/netns` say of a lab.
+struct Names {
+    alive: Vec<Named>,
+    strangers: Vec<Stranger>,
+    dead: Vec<NsName>,
+}
+
+impl Names {
+    fn find(lab: &LabName) -> Result<Self> {
+        let mut found = Self { alive: Vec::new(), strangers: Vec::new(), dead: Vec::new() };
+        for name in netns::list()? {
+            match mark::read_name(name.as_os_str()) {
+                Some((of, place)) if of == *lab => found.look(name, place)?,
+                _ => {}
+            }
+        }
+        Ok(found)
+    }
+
+    fn look(&mut self, name: NsName, place: Place) -> Result<()> {
+        match Standing::of(&name)? {
+            Some(Standing::Alive(ns)) => self.alive.push(Named { place, name, ns }),
+            Some(Standing::Dead) => self.dead.push(name),
+            Some(Standing::Foreign(why)) => self.strangers.push(Stranger { place, name, why }),
+            // It went meanwhile.
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// A name is believed only where the mark agrees.
+    fn keep_marked(&mut self, lab: &LabName, sight: &mut Sight) {
+        let is_marked = |named: &Named| sight.views.get(&named.place).is_some_and(|view| view.is_of(lab, &named.place));
+        let (alive, strangers) = std::mem::take(&mut self.alive).into_iter().partition(is_marked);
+        self.alive = alive;
+        for Named { place, name, .. } in strangers {
+            sight.views.remove(&place);
+            let why = format!("it is no namespace of the lab {lab}: its 'lo' has no mark of it");
+            self.strangers.push(Stranger { place, name, why });
+        }
+    }
+}
+
+/// Whether a namespace has the mark of a lab and a place.
+pub(super) fn marks_of(namespaces: &[Named]) -> Result<Vec<Option<(LabName, Place)>>> {
+    let sockets = site::on_a_thread(|| {
+        let open = |named: &Named| {
+            named.ns.enter()?;
+            let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &named.ns, e))?;
+            socket.note_of_loopback().map_err(|e| e.into_error("look at 'lo' in", &named.ns))
+        };
+        namespaces.iter().map(open).collect::<Result<Vec<_>>>()
+    })?;
+    Ok(sockets.into_iter().map(|note| mark::read_note(&note?)).collect())
+}
+
+/// All namespaces of a lab and the starting one, seen from a place where each has the same id whoever
+/// mentions it.
+struct Sight {
+    views: BTreeMap<Place, View>,
+}
+
+/// One namespace, as it is seen from outside.
+struct View {
+    /// Its id for the observer; none where there is no observer, because nothing leads anywhere.
+    nsid: Option<u32>,
+    links: Vec<SeenLink>,
+    addrs: Vec<Addr>,
+}
+
+impl Sight {
+    fn of(here: &Netns, named: &[Named]) -> Result<Self> {
+        if named.is_empty() {
+            // This takes no privilege.
+            let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", here, e))?;
+            let links = socket.seen_links().map_err(|e| e.into_error("list links in", here))?;
+            return Ok(Self { views: [(Place::Here, View { nsid: None, links, addrs: Vec::new() })].into() });
+        }
+        let mut observer = Observer::new()?;
+        let places = std::iter::once(&Place::Here).chain(named.iter().map(|named| &named.place));
+        let namespaces: Vec<&Netns> = std::iter::once(here).chain(named.iter().map(|named| &named.ns)).collect();
+        let ids = observer.meet(&namespaces)?;
+        let mut views = BTreeMap::new();
+        for ((place, ns), id) in places.zip(&namespaces).zip(ids) {
+            let failed = |e: Refusal| e.into_error("look into", ns);
+            let id = id.ok_or_else(|| Error::os("look into", ns, Errno::PERM))?;
+            let links = observer.seen_links(id).map_err(failed)?;
+            let addrs = observer.addrs(id).map_err(failed)?;
+            views.insert(place.clone(), View { nsid: Some(id), links, addrs });
+        }
+        Ok(Self { views })
+    }
+}
+
+impl View {
+    fn loopback(&self) -> Option<&Link> {
+        self.links.iter().map(|seen| &seen.link).find(|link| link.index == LOOPBACK_INDEX)
+    }
+
+    fn is_of(&self, lab: &LabName, place: &Place) -> bool {
+        let note = self.loopback().and_then(|lo| lo.alias.as_deref());
+        note == Some(&mark::note(lab, place))
+    }
+
+    /// The settings that are the lab's.
+    fn sysctls(&self) -> BTreeSet<String> {
+        let names = self.loopback().map_or(&[][..], |lo| &lo.alt_names);
+        names.iter().filter_map(|name| sysctl::key_of(name)).map(str::to_owned).collect()
+    }
+}
+
+/// What was found inside of a namespace.
+struct Visit {
+    place: Place,
+    name: Option<NsName>,
+    id: NetnsId,
+    /// The connection, where none was known.
+    opened: Option<Socket>,
+    inside: Inside,
+}
+
+/// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
+fn visit_all(here: Netns, named: Vec<Named>, known: &mut Sites, sight: &Sight) -> Result<Vec<Visit>> {
+    let here = (Place::Here, None, here);
+    let all = std::iter::once(here).chain(named.into_iter().map(|Named { place, name, ns }| (place, Some(name), ns)));
+    let visit = |(place, name, ns): (Place, Option<NsName>, Netns)| {
+        let known = known.get_mut(&place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
+        let keys = sight.views.get(&place).filter(|_| name.is_some()).map(View::sysctls).unwrap_or_default();
+        let (opened, inside) = site::look_inside(&ns, known, &keys)?;
+        Ok(Visit { place, name, id: ns.id(), opened, inside })
+    };
+    all.map(visit).collect()
+}
+
+impl Observed {
+    fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
+        let Some(view) = ends.views.get(&place) else { return };
+        let mut space = Space { sysctls: inside.sysctls, ..Space::default() };
+        for seen in &view.links {
+            site.next_index = site.next_index.max(seen.link.index + 1);
+            self.note_way_out(ends, &place, &seen.link);
+            let Ok(name) = seen.link.name.parse::<IfName>() else { continue };
+            let at = At { place: place.clone(), name };
+            if seen.link.index == LOOPBACK_INDEX {
+                space.links.extend(lo_that_is_down(&seen.link, &at));
+                site.indices.insert(at.name, LOOPBACK_INDEX);
+            } else if ends.is_ours(&place, &seen.link) {
+                let wanted = desired.spaces.get(&place).and_then(|space| space.links.get(&at.name));
+                space.links.insert(at.name.clone(), ends.state_of(&at, seen, view, wanted));
+                site.indices.insert(at.name.clone(), seen.link.index);
+                self.operational.extend((seen.link.operstate == "UP").then_some(at));
+            } else {
+                if place == Place::Here && has_mark(&seen.link) && ends.peer(&place, &seen.link).is_none() {
+                    self.dying.insert(at.name.clone(), seen.link.index);
+                }
+                self.others.insert(at);
+            }
+        }
+        space.routes = inside.routes.iter().filter_map(|route| route_state(route, view)).collect();
+        if place == Place::Here {
+            // Those of other labs lead through other links.
+            space.routes.retain(|route| route.dev.as_ref().is_some_and(|dev| space.links.contains_key(dev)));
+            space.links.remove(&lo());
+        }
+        self.sites.insert(place.clone(), site);
+        if place != Place::Here || !space.links.is_empty() {
+            self.state.spaces.insert(place, space);
+        }
+    }
+
+    /// Where a pair leads that goes with its namespace.
+    fn note_way_out(&mut self, ends: &Ends<'_>, place: &Place, link: &Link) {
+        match ends.peer(place, link) {
+            Some((far, _)) if *place == Place::Here && *far != Place::Here => {
+                self.ends_here.entry(far.clone()).or_default().push(link.index);
+            }
+            None if link.is_pair() && *place != Place::Here => drop(self.leading_out.insert(place.clone())),
+            _ => {}
+        }
+    }
+
+    /// Files outlive their namespace where something was cut off.
+    fn add_files(&mut self, lab: &LabName, desired: &State) -> Result<()> {
+        let with_files = desired.spaces.iter().filter(|(_, space)| !space.files.is_empty()).map(|(place, _)| place);
+        let mut places: BTreeSet<Place> = files::places(lab).into_iter().collect();
+        places.extend(with_files.cloned());
+        for place in places {
+            let found = files::read(lab, &place)?;
+            self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
+            self.stray_files.insert(place, found.files);
+        }
+        Ok(())
+    }
+
+    /// Gives files to the namespaces that they are of.
+    fn share_files(&mut self) {
+        for (place, space) in &mut self.state.spaces {
+            space.files = self.stray_files.remove(place).unwrap_or_default();
+        }
+        // Nothing where there is nothing is not astray.
+        let foreign: BTreeSet<&Place> = self.foreign_files.iter().map(|(place, _)| place).collect();
+        self.stray_files.retain(|place, files| !files.is_empty() || !foreign.contains(place));
+    }
+}
+
+fn lo() -> IfName {
+    "lo".parse().expect("it is a name")
+}
+
+/// `lo` is told of only where it is not what it always should be.
+fn lo_that_is_down(link: &Link, at: &At) -> Option<(IfName, LinkState)> {
+    let what = LinkWhat::Kind { kind: Box::new(Kind::Dummy), lower: None };
+    let down = LinkState { what, mac: None, mtu_bytes: None, up: false, master: None, addrs: BTreeSet::new() };
+    (!link.is_up()).then(|| (at.name.clone(), down))
+}
+
+/// Which links belong together.
+struct Ends<'a> {
+    views: &'a BTreeMap<Place, View>,
+    /// By the ids of their namespaces and their indices.
+    by_index: HashMap<(u32, u32), (&'a Place, &'a Link)>,
+}
+
+impl<'a> Ends<'a> {
+    fn of(sight: &'a Sight) -> Self {
+        let mut by_index = HashMap::new();
+        for (place, view) in &sight.views {
+            let Some(nsid) = view.nsid else { continue };
+            by_index.extend(view.links.iter().map(|seen| ((nsid, seen.link.index), (place, &seen.link))));
+        }
+        Self { views: &sight.views, by_index }
+    }
+
+    /// The other end of a pair, where it is in one of the places that are seen.
+    fn peer(&self, place: &Place, link: &Link) -> Option<(&Place, &Link)> {
+        let own = self.views.get(place)?.nsid?;
+        let nsid = link.lower_nsid.map_or(Some(own), |id| u32::try_from(id).ok())?;
+        let found = self.by_index.get(&(nsid, link.lower_index()?)).filter(|_| link.is_pair());
+        found.map(|(place, link)| (*place, *link))
+    }
+
+    fn is_ours(&self, place: &Place, link: &Link) -> bool {
+        match place {
+            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && has_mark(link)),
+            _ => has_mark(link),
+        }
+    }
+
+    fn state_of(&self, at: &At, seen: &SeenLink, view: &View, wanted: Option<&LinkState>) -> LinkState {
+        let link = &seen.link;
+        let wanted_kind = wanted.and_then(|wanted| match &wanted.what {
+            LinkWhat::Kind { kind, .. } => Some(&**kind),
+            LinkWhat::Veth { .. } => None,
+        });
+        let peer = self.peer(&at.place, link).filter(|(place, link)| self.is_ours(place, link));
+        let peer = peer.and_then(|(place, link)| Some((place.clone(), link.name.parse().ok()?)));
+        let what = match peer {
+            Some(peer) => LinkWhat::Veth { peer },
+            None => LinkWhat::Kind {
+                kind: Box::new(seen.kind_like(wanted_kind).unwrap_or(Kind::Veth)),
+                lower: lower_of(link),
+            },
+        };
+        let none = BTreeSet::new();
+        let wanted_addrs = wanted.map_or(&none, |wanted| &wanted.addrs);
+        let own = view.addrs.iter().filter(|addr| addr.link_index == link.index);
+        LinkState {
+            what,
+            mac: link.address.as_deref().and_then(|mac| mac.parse().ok()),
+            mtu_bytes: link.mtu_bytes,
+            up: link.is_up(),
+            master: link.master.as_deref().and_then(|name| name.parse().ok()),
+            addrs: own.filter_map(|addr| managed(addr, wanted_addrs)).collect(),
+        }
+    }
+}
+
+fn has_mark(link: &Link) -> bool {
+    matches!(link.group, Some(mark::LINK_GROUP | mark::DOOMED_GROUP))
+}
+
+fn lower_of(link: &Link) -> Option<IfName> {
+    match &link.lower {
+        Some(Lower::Here(Some(name))) => name.parse().ok(),
+        _ => None,
+    }
+}
+
+/// An address, unless it is the kernel's own affair: link-local ones that nobody asked for, and those that
+/// go by themselves.
+fn managed(addr: &Addr, wanted: &BTreeSet<IfAddr>) -> Option<IfAddr> {
+    let network = ipnetwork::IpNetwork::new(addr.local, addr.prefix_len).ok()?;
+    let it = IfAddr::from(network);
+    let link_local = matches!(addr.local, IpAddr::V6(ip) if ip.is_unicast_link_local());
+    let lasts = addr.flags.contains(AddrFlags::PERMANENT);
+    (wanted.contains(&it) || (lasts && !link_local)).then_some(it)
+}
+
+fn route_state(route: &Route, view: &View) -> Option<RouteState> {
+    let usual = if route.family() == Family::Inet6 { USUAL_METRIC_V6 } else { 0 };
+    let name = |index| view.links.iter().find(|seen| seen.link.index == index).map(|seen| seen.link.name.parse());
+    let dev = if route.hop.device == 0 { None } else { Some(name(route.hop.device)?.ok()?) };
+    let mtu = route.metrics.iter().find(|metric| metric.number == RTAX_MTU).and_then(|metric| match metric.value {
+        MetricValue::Number(bytes) => Some(bytes),
+        MetricValue::Text(_) => None,
+    });
+    let kind = route.kind?;
+    Some(RouteState {
+        dst: route.dst,
+        kind: kind.name(),
+        via: route.hop.via,
+        // The kernel binds those that lead nowhere to `lo`.
+        dev: dev.filter(|_| kind == crate::netlink::route::RouteKind::Unicast),
+        metric: route.metric.filter(|&metric| metric != usual).unwrap_or(0),
+        table: route.table.unwrap_or(TABLE_MAIN),
+        src: route.prefsrc,
+        mtu_bytes: mtu,
+        onlink: route.hop.onlink,
+    })
+}

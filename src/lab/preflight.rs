@@ -1,0 +1,286 @@
+//! What the kernel must have and allow for exactly this lab, looked at before anything is touched.
+
+use std::{collections::BTreeMap, fs};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::{
+    observe::{Observed, Stranger},
+    site,
+    state::{LinkWhat, Place, State},
+    step::{At, Step},
+    sysctl, work,
+};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    name::{IfName, LabName},
+    netlink::{
+        birth::{self, End, Ties},
+        kind::Kind,
+        raw::Socket,
+    },
+    netns::{self, Netns},
+};
+
+/// The kernel numbers the ports of a bridge with ten bits, from 1 (`BR_MAX_PORTS`).
+const MOST_PORTS: usize = 1023;
+/// What a process has open beside a connection for each namespace, and more.
+const OTHER_FILES: u64 = 64;
+
+/// Makes room for as many open files as a lab needs.
+pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
+    // Each is open for a moment by its file too, while it is looked for.
+    let needed = 2 * spaces as u64 + OTHER_FILES;
+    let now = getrlimit(Resource::Nofile);
+    let most = now.maximum.unwrap_or(u64::MAX);
+    if now.current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if most < needed {
+        let why = format!(
+            "it needs {needed} open files, and the hard limit is {most}; raise it: 'ulimit -Hn', LimitNOFILE= of systemd"
+        );
+        return Err(Error::of_kind(ErrorKind::Unsupported, "bring up lab", lab, why));
+    }
+    let raised = Rlimit { current: now.maximum, maximum: now.maximum };
+    setrlimit(Resource::Nofile, raised).map_err(|e| Error::os("raise the limit of open files for lab", lab, e))
+}
+
+/// Refuses what cannot work.
+pub(super) fn check(lab: &LabName, desired: &State, observed: &Observed, steps: &[Step]) -> Result<()> {
+    refuse_strangers(lab, desired, observed)?;
+    if steps.is_empty() {
+        return Ok(());
+    }
+    refuse_in_starting_namespace(lab, desired)?;
+    refuse_taken(lab, observed, steps)?;
+    refuse_too_many_ports(lab, desired)?;
+    refuse_too_many_namespaces(lab, steps)?;
+    probe(lab, steps)
+}
+
+fn refuse(lab: &LabName, kind: ErrorKind, why: String) -> Result<()> {
+    Err(Error::of_kind(kind, "bring up lab", lab, why))
+}
+
+/// Names and files that nobody wants are in nobody's way.
+fn refuse_strangers(lab: &LabName, desired: &State, observed: &Observed) -> Result<()> {
+    let wanted = |place: &Place| desired.spaces.contains_key(place);
+    if let Some(Stranger { name, why, .. }) = observed.strangers.iter().find(|stranger| wanted(&stranger.place)) {
+        return refuse(lab, ErrorKind::Exists, format!("the name {name} is taken: {why}; rename or delete it"));
+    }
+    if let Some((_, path)) = observed.foreign_files.iter().find(|(place, _)| wanted(place)) {
+        let path = crate::name::quoted(path.as_os_str());
+        let why = format!("{path} is not the lab's: its first line has no mark of it; move it away");
+        return refuse(lab, ErrorKind::Exists, why);
+    }
+    Ok(())
+}
+
+/// What nothing there would tell to be the lab's could not be taken away again.
+fn refuse_in_starting_namespace(lab: &LabName, desired: &State) -> Result<()> {
+    let Some(here) = desired.spaces.get(&Place::Here) else { return Ok(()) };
+    let of_kind = here.links.iter().find_map(|(name, link)| match &link.what {
+        LinkWhat::Kind { kind, .. } => Some((name, kind)),
+        LinkWhat::Veth { .. } => None,
+    });
+    if let Some((name, kind)) = of_kind {
+        let why =
+            format!("{name} of '.' is a {}; in the starting namespace, a lab has only ends of its links", kind.word());
+        return refuse(lab, ErrorKind::Invalid, why);
+    }
+    if !here.sysctls.is_empty() || !here.files.is_empty() {
+        return refuse(lab, ErrorKind::Invalid, "settings and files of '.' are the host's".into());
+    }
+    if let Some(route) =
+        here.routes.iter().find(|route| !route.dev.as_ref().is_some_and(|dev| here.links.contains_key(dev)))
+    {
+        let why = format!("the route to '{}' of '.' leads through no link of the lab", route.dst);
+        return refuse(lab, ErrorKind::Invalid, why);
+    }
+    Ok(())
+}
+
+/// The indices of what takes a name that is wanted, and is about to go by itself.
+pub(super) fn in_the_way(observed: &Observed, steps: &[Step]) -> Vec<u32> {
+    let ends = new_ends(steps).filter(|at| at.place == Place::Here);
+    ends.filter_map(|at| observed.dying.get(&at.name).copied()).collect()
+}
+
+fn new_ends(steps: &[Step]) -> impl Iterator<Item = &At> {
+    let new = steps.iter().filter_map(|step| match step {
+        Step::CreateLink(new) => Some(new),
+        _ => None,
+    });
+    new.flat_map(|new| std::iter::once(&new.at).chain(new.peer.as_ref().map(|(at, _)| at)))
+}
+
+fn refuse_taken(lab: &LabName, observed: &Observed, steps: &[Step]) -> Result<()> {
+    let mut taken = new_ends(steps).filter(|at| observed.others.contains(at));
+    if let Some(At { place, name }) = taken.next() {
+        let place = site::shown(lab, place);
+        let why = format!("the name {name} is taken in {place} by a link that is not the lab's");
+        return refuse(lab, ErrorKind::Exists, why);
+    }
+    Ok(())
+}
+
+fn refuse_too_many_ports(lab: &LabName, desired: &State) -> Result<()> {
+    for (place, space) in &desired.spaces {
+        let mut ports: BTreeMap<&IfName, usize> = BTreeMap::new();
+        for master in space.links.values().filter_map(|link| link.master.as_ref()) {
+            *ports.entry(master).or_default() += 1;
+        }
+        let is_bridge = |name: &IfName| {
+            space.links.get(name).is_some_and(
+                |link| matches!(&link.what, LinkWhat::Kind { kind, .. } if matches!(**kind, Kind::Bridge(_))),
+            )
+        };
+        if let Some((name, count)) = ports.into_iter().find(|(name, count)| *count > MOST_PORTS && is_bridge(name)) {
+            let at = At { place: place.clone(), name: name.clone() };
+            let why = format!("the bridge '{at}' would have {count} ports, and the kernel allows {MOST_PORTS}");
+            return refuse(lab, ErrorKind::Unsupported, why);
+        }
+    }
+    Ok(())
+}
+
+/// How many there are already cannot be asked: as many as have names are known.
+fn refuse_too_many_namespaces(lab: &LabName, steps: &[Step]) -> Result<()> {
+    let new = steps.iter().filter(|step| matches!(step, Step::CreateSpace(_))).count();
+    let limit =
+        fs::read_to_string("/proc/sys/user/max_net_namespaces").ok().and_then(|text| text.trim().parse::<usize>().ok());
+    let (Some(limit), true) = (limit, new > 0) else { return Ok(()) };
+    let named = netns::list()?.len();
+    if named + new > limit {
+        let why = format!(
+            "it needs {new} more network namespaces, {named} have names, and user.max_net_namespaces is {limit}; raise that"
+        );
+        return refuse(lab, ErrorKind::Unsupported, why);
+    }
+    Ok(())
+}
+
+/// How many neighbours all namespaces together may have, and how many a lab has when all members of its
+/// networks have spoken with one: a warning where the latter is more.
+pub(super) fn crowded(desired: &State) -> Option<String> {
+    let limit = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?.trim().parse::<usize>().ok()?;
+    let ends = desired.spaces.values().flat_map(|space| space.links.values());
+    let needed = ends.filter(|link| !link.addrs.is_empty()).count() * 2;
+    (needed > limit).then(|| {
+        format!(
+            "the neighbour tables of all namespaces together hold {limit} entries, and {needed} are needed when each \
+             member has spoken with one other; raise net.ipv4.neigh.default.gc_thresh3"
+        )
+    })
+}
+
+/// Tries in a namespace of its own what the lab needs: each kind of link, each setting.
+fn probe(lab: &LabName, steps: &[Step]) -> Result<()> {
+    let kinds = kinds_of(steps);
+    let settings: Vec<_> = steps
+        .iter()
+        .filter_map(|step| match step {
+            Step::SetSysctl { key, new, .. } => Some((key.as_str(), new.as_str())),
+            _ => None,
+        })
+        .collect();
+    let needs_namespaces = steps.iter().any(|step| matches!(step, Step::CreateSpace(_)));
+    if kinds.is_empty() && settings.is_empty() && !needs_namespaces {
+        return Ok(());
+    }
+    let ground = Netns::unnamed_for("trying what the lab needs")?;
+    ground.run(|| {
+        let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &ground, e))?;
+        probe_kinds(lab, &mut socket, &ground, &kinds)?;
+        let mut tried = std::collections::BTreeSet::new();
+        settings
+            .into_iter()
+            .filter(|setting| tried.insert(*setting))
+            .try_for_each(|(key, value)| probe_setting(lab, key, value))
+    })?
+}
+
+/// One of each kind that is to be made, with what it is told first.
+fn kinds_of(steps: &[Step]) -> BTreeMap<&'static str, (&Kind, bool)> {
+    let mut kinds = BTreeMap::new();
+    for step in steps {
+        let Step::CreateLink(new) = step else { continue };
+        match &new.link.what {
+            LinkWhat::Veth { .. } => kinds.entry("veth").or_insert((&Kind::Veth, false)),
+            LinkWhat::Kind { kind, lower } => kinds.entry(kind.word()).or_insert((kind, lower.is_some())),
+        };
+    }
+    kinds
+}
+
+fn probe_kinds(
+    lab: &LabName,
+    socket: &mut Socket,
+    ground: &Netns,
+    kinds: &BTreeMap<&'static str, (&Kind, bool)>,
+) -> Result<()> {
+    let [below, far, it] = ["nsnet0", "nsnet1", "nsnet2"].map(str::parse::<IfName>);
+    let (below, far, it) = (below?, far?, it?);
+    if !kinds.is_empty() {
+        let here = std::os::fd::AsFd::as_fd(ground);
+        let pair = birth::pair(&end(&below, 10), None, &end(&far, 11), here, &"a pair to try");
+        let made = socket.apply_each(vec![pair]).pop().unwrap_or(Ok(()));
+        made.map_err(|e| lacks(lab, &e, &Kind::Veth))?;
+    }
+    let others = kinds.values().filter(|(kind, _)| !matches!(kind, Kind::Veth | Kind::Tun(_) | Kind::Tap(_)));
+    for (index, (kind, has_lower)) in (12..).zip(others) {
+        let name = format!("{}-{index}", it.as_str()).parse::<IfName>()?;
+        let ties = Ties { master: None, lower: has_lower.then_some(10) };
+        let single = birth::single(&end(&name, index), kind, ties, &"one to try");
+        socket.apply_each(vec![single]).pop().unwrap_or(Ok(())).map_err(|e| lacks(lab, &e, kind))?;
+    }
+    let needs_tun = kinds.contains_key("tun") || kinds.contains_key("tap");
+    if needs_tun && fs::metadata("/dev/net/tun").is_err() {
+        let why = "there is no '/dev/net/tun'; 'modprobe tun' makes it where tun is a module";
+        return refuse(lab, ErrorKind::Unsupported, why.into());
+    }
+    Ok(())
+}
+
+fn end(name: &IfName, index: u32) -> End<'_> {
+    End { name, index: Some(index), mac: None, mtu_bytes: None, group: 0 }
+}
+
+fn lacks(lab: &LabName, error: &Error, kind: &Kind) -> Error {
+    let word = kind.word();
+    if error.kind() != ErrorKind::Unsupported {
+        let why = format!("a {word} as it needs one cannot be made: {error}");
+        return Error::of_kind(error.kind(), "bring up lab", lab, why);
+    }
+    let how = match kind.module() {
+        Some(module) => format!("'modprobe {module}' loads them where they are a module"),
+        None => "they are built in or missing".to_owned(),
+    };
+    let said = error.reason().map_or_else(String::new, |reason| format!(" ({reason})"));
+    Error::of_kind(
+        ErrorKind::Unsupported,
+        "bring up lab",
+        lab,
+        format!("this kernel has no links of kind {word}{said}; {how}"),
+    )
+}
+
+/// A setting of a link is tried on `lo`.
+fn probe_setting(lab: &LabName, key: &str, value: &str) -> Result<()> {
+    if let Some(problem) = sysctl::problem(key) {
+        return refuse(lab, ErrorKind::Invalid, format!("'{key}' cannot be set: {problem}"));
+    }
+    let tried = match sysctl::default_of(key) {
+        Some(usual) => usual.replacen(".default.", ".lo.", 1),
+        None => key.to_owned(),
+    };
+    sysctl::write(&tried, value).map_err(|e| {
+        Error::os("bring up lab", lab, e).because(format!("'{key}' cannot be set to '{value}' in a new namespace"))
+    })
+}
+
+/// How many namespaces a lab has or is to have, whichever is more.
+pub(super) fn most_spaces(desired: &State, names: usize) -> usize {
+    work::spaces_of(desired).max(names)
+}

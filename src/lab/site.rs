@@ -1,0 +1,111 @@
+//! The namespaces of a lab as they are worked in: a connection into each, and the indices of its links.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io, thread,
+};
+
+use super::{mark, state::Place, step::At, sysctl};
+use crate::{
+    error::{Error, Result},
+    name::{IfName, LabName, NsName},
+    netlink::{raw::Socket, route::Route},
+    netns::{Netns, NetnsId},
+};
+
+/// One namespace. It is held by the connection alone: one descriptor each.
+pub(super) struct Site {
+    /// Its name; the starting namespace has none.
+    pub name: Option<NsName>,
+    pub id: NetnsId,
+    pub socket: Socket,
+    /// The links that are the lab's.
+    pub indices: BTreeMap<IfName, u32>,
+    /// No link has this index or a higher one, unless somebody else makes one.
+    pub next_index: u32,
+}
+
+impl Site {
+    pub(super) fn new(name: Option<NsName>, id: NetnsId, socket: Socket) -> Self {
+        Self { name, id, socket, indices: BTreeMap::new(), next_index: 2 }
+    }
+
+    /// Opens the namespace itself, for as long as something is done to it.
+    pub(super) fn open(&self) -> Result<Netns> {
+        let ns = match &self.name {
+            Some(name) => Netns::open(&name.clone().into())?,
+            None => Netns::current()?,
+        };
+        if ns.id() == self.id { Ok(ns) } else { Err(replaced(&ns)) }
+    }
+
+    /// The index of a link that is known to be there.
+    pub(super) fn index(&self, at: &At) -> Result<u32> {
+        let known = self.indices.get(&at.name).copied();
+        known.ok_or_else(|| Error::os("find", format!("'{at}'"), rustix::io::Errno::NODEV))
+    }
+
+    /// The index for a new link; none in the starting namespace, where others make links too.
+    pub(super) fn reserve_index(&mut self) -> Option<u32> {
+        self.name.is_some().then(|| {
+            self.next_index += 1;
+            self.next_index - 1
+        })
+    }
+}
+
+fn replaced(ns: &Netns) -> Error {
+    Error::os("open", ns, rustix::io::Errno::STALE).because("somebody replaced it")
+}
+
+/// All namespaces of a lab that are there, and the starting one.
+pub(super) type Sites = BTreeMap<Place, Site>;
+
+/// What only a thread inside can find out.
+#[derive(Debug, Default)]
+pub(super) struct Inside {
+    pub routes: Vec<Route>,
+    /// The values of settings; one that is not there any more is empty.
+    pub sysctls: BTreeMap<String, String>,
+}
+
+/// Opens a connection into a namespace, if none is known, and looks around in it. The calling thread goes
+/// inside, and must end soon. Returns the connection that was opened.
+pub(super) fn look_inside(
+    ns: &Netns,
+    known: Option<&mut Socket>,
+    keys: &BTreeSet<String>,
+) -> Result<(Option<Socket>, Inside)> {
+    if known.is_none() || !keys.is_empty() {
+        ns.enter()?;
+    }
+    let mut opened = None;
+    let socket = match known {
+        Some(socket) => socket,
+        None => opened.insert(Socket::open().map_err(|e| Error::os("open a netlink socket in", ns, e))?),
+    };
+    let routes = socket.routes_by(mark::ROUTE_PROTOCOL).map_err(|e| e.into_error("list routes in", ns))?;
+    let mut sysctls = BTreeMap::new();
+    for key in keys {
+        let value = match sysctl::read(key) {
+            // It went with its link.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
+            value => value.map_err(|e| Error::os("read", format!("'{key}' in {ns}"), e))?,
+        };
+        sysctls.insert(key.clone(), value);
+    }
+    Ok((opened, Inside { routes, sysctls }))
+}
+
+/// Runs work on a thread that ends, which may go from one namespace to the next.
+pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
+    thread::scope(|scope| {
+        let worker = thread::Builder::new().spawn_scoped(scope, work).map_err(|e| Error::os("start", "a thread", e))?;
+        worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
+
+/// The name of a place's namespace, as errors say it.
+pub(super) fn shown(lab: &LabName, place: &Place) -> String {
+    mark::ns_name(lab, place).map_or_else(|| "the current namespace".to_owned(), |name| name.to_string())
+}

@@ -1,0 +1,106 @@
+//! Links that are born by one request on a blocking socket: many of them in one go, each with its index,
+//! its group and its master.
+
+use std::os::fd::{AsRawFd, BorrowedFd};
+
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{InfoData, InfoVeth, LinkAttribute, LinkInfo, LinkMessage},
+};
+use rustix::io::Errno;
+
+use super::{
+    Change,
+    kind::Kind,
+    link,
+    raw::{Refusal, Socket},
+};
+use crate::{addr::Mac, name::IfName};
+
+/// A link, or one end of a pair. What is `None` is left to the kernel.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End<'a> {
+    pub name: &'a IfName,
+    pub index: Option<u32>,
+    pub mac: Option<Mac>,
+    pub mtu_bytes: Option<u32>,
+    pub group: u32,
+}
+
+/// What is told of a link that has no other end.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Ties {
+    /// The index of the bridge, bond or VRF that it belongs to.
+    pub master: Option<u32>,
+    /// The index of the link that it stands on, or that a tunnel is bound to.
+    pub lower: Option<u32>,
+}
+
+impl End<'_> {
+    fn attributes(&self) -> Vec<LinkAttribute> {
+        let attributes = [
+            Some(LinkAttribute::IfName(self.name.as_str().to_owned())),
+            self.mac.map(|mac| LinkAttribute::Address(mac.octets().to_vec())),
+            self.mtu_bytes.map(LinkAttribute::Mtu),
+            Some(LinkAttribute::Group(self.group)),
+        ];
+        attributes.into_iter().flatten().collect()
+    }
+
+    /// One queue a direction: the kernel's usual number of one for each processor costs time and memory.
+    fn message_of_pair(&self) -> LinkMessage {
+        let mut message = LinkMessage::default();
+        message.header.index = self.index.unwrap_or(0);
+        message.attributes = self.attributes();
+        message.attributes.extend([LinkAttribute::NumTxQueues(1), LinkAttribute::NumRxQueues(1)]);
+        message
+    }
+}
+
+/// Makes a veth pair, one end where the request is sent, the other in the namespace of a descriptor, which
+/// must stay open until it is carried out.
+pub(crate) fn pair(
+    end: &End<'_>,
+    master: Option<u32>,
+    peer: &End<'_>,
+    there: BorrowedFd<'_>,
+    shown: &impl ToString,
+) -> Change {
+    let mut far = peer.message_of_pair();
+    far.attributes.push(LinkAttribute::NetNsFd(there.as_raw_fd()));
+    let mut message = end.message_of_pair();
+    message.attributes.extend(master.map(LinkAttribute::Controller));
+    let mut infos = Kind::Veth.infos();
+    infos.push(LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))));
+    message.attributes.push(LinkAttribute::LinkInfo(infos));
+    Change::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, Kind::Veth.op(), shown.to_string())
+}
+
+/// Makes a link of any kind that is neither a pair nor made through `/dev/net/tun`.
+pub(crate) fn single(end: &End<'_>, kind: &Kind, ties: Ties, shown: &impl ToString) -> Change {
+    let mut kind = kind.clone();
+    let bound = ties.lower.is_some_and(|index| kind.bind_to(index));
+    let mut message = LinkMessage::default();
+    message.header.index = end.index.unwrap_or(0);
+    message.attributes = end.attributes();
+    message.attributes.extend(ties.lower.filter(|_| !bound).map(LinkAttribute::Link));
+    message.attributes.extend(ties.master.map(LinkAttribute::Controller));
+    message.attributes.push(LinkAttribute::LinkInfo(kind.infos()));
+    Change::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, kind.op(), shown.to_string())
+}
+
+impl Socket {
+    /// The indices of the links of these names, in their order; `None` where there is none.
+    pub(crate) fn indices_of(&mut self, names: &[&IfName]) -> std::io::Result<Vec<Option<u32>>> {
+        let questions = names.iter().map(|name| RouteNetlinkMessage::GetLink(link::by_name(name.as_str())));
+        let answers = self.ask_each(questions)?;
+        let index = |answer: Result<RouteNetlinkMessage, Refusal>| match answer {
+            Ok(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link.header.index)),
+            Ok(_) => Ok(None),
+            Err(refusal) if refusal.errno() == Some(Errno::NODEV) => Ok(None),
+            Err(refusal) => Err(std::io::Error::from(refusal.errno().unwrap_or(Errno::IO))),
+        };
+        answers.into_iter().map(index).collect()
+    }
+}

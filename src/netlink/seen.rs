@@ -1,0 +1,75 @@
+//! Everything of a namespace that can be told apart from what is wanted: links with what their drivers
+//! say, addresses, routes.
+
+use netlink_packet_route::{
+    RouteNetlinkMessage,
+    link::{LinkAttribute, LinkInfo},
+    route::{RouteMessage, RouteProtocol},
+};
+use rtnetlink::LinkUnspec;
+
+use super::{
+    kind::Kind,
+    link::{self, Link},
+    raw::{Refusal, Socket},
+    route::Route,
+};
+
+/// A link that is there.
+#[derive(Debug, Clone)]
+pub(crate) struct SeenLink {
+    pub link: Link,
+    infos: Vec<LinkInfo>,
+}
+
+impl SeenLink {
+    /// What kind it is: the wanted one, where it was told all of that; one that nobody knows is `None`.
+    pub(crate) fn kind_like(&self, wanted: Option<&Kind>) -> Option<Kind> {
+        if let Some(bridge) = Kind::of_bridge(&self.infos) {
+            return Some(bridge);
+        }
+        match wanted {
+            Some(kind) if kind.is_told_by(&self.infos) => Some(kind.clone()),
+            _ => Kind::named(self.link.kind.as_deref()?),
+        }
+    }
+}
+
+/// The links of a whole answer.
+pub(super) fn links_of(objects: &[RouteNetlinkMessage]) -> Vec<SeenLink> {
+    let infos = objects.iter().filter_map(|object| match object {
+        RouteNetlinkMessage::NewLink(message) => {
+            Some(message.attributes.iter().find_map(|attribute| match attribute {
+                LinkAttribute::LinkInfo(infos) => Some(infos.clone()),
+                _ => None,
+            }))
+        }
+        _ => None,
+    });
+    let links = link::links_of(objects).into_iter();
+    links.zip(infos).map(|(link, infos)| SeenLink { link, infos: infos.unwrap_or_default() }).collect()
+}
+
+impl Socket {
+    /// The routes that somebody made who says to be of this number.
+    pub(crate) fn routes_by(&mut self, protocol: u8) -> Result<Vec<Route>, Refusal> {
+        let mut question = RouteMessage::default();
+        question.header.protocol = RouteProtocol::from(protocol);
+        let objects = self.dump(&RouteNetlinkMessage::GetRoute(question))?;
+        let routes = objects.iter().filter_map(Route::of_object);
+        // A kernel that does not filter tells all.
+        Ok(routes.filter(|route| route.protocol == Some(protocol)).collect())
+    }
+
+    /// The note on `lo` of the socket's namespace.
+    pub(crate) fn note_of_loopback(&mut self) -> Result<Option<String>, Refusal> {
+        let question = RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build());
+        let answer = self.ask_each([question])?.pop().transpose()?;
+        Ok(answer.and_then(|object| link::links_of(&[object]).pop()?.alias))
+    }
+
+    /// All links of the socket's namespace.
+    pub(crate) fn seen_links(&mut self) -> Result<Vec<SeenLink>, Refusal> {
+        self.dump(&link::dump_request()).map(|objects| links_of(&objects))
+    }
+}

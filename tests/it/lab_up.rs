@@ -1,0 +1,422 @@
+//! lab up, status, down: what a file says becomes so, stays so, and goes away.
+
+use super::support::{Background, World, json};
+
+/// A router with two nodes on a switch and one behind a link.
+const CAMPUS: &str = r#"
+name = "campus"
+[nodes.r1]
+forward = true
+[nodes."h[1-2]"]
+routes = ["default via r1"]
+sysctl = { "net.ipv4.ip_default_ttl" = "32" }
+[nodes.isp]
+routes = ["10.1.0.0/16 via 10.0.0.1", "fd01::/64 via fd00::1"]
+[networks.lan]
+subnet = ["10.1.0.0/16", "fd01::/64"]
+members = ["r1", "h[1-2]"]
+[[links]]
+ends = ["r1:wan=10.0.0.1/30,fd00::1/64", "isp:eth0=10.0.0.2/30,fd00::2/64"]
+mtu = 1400
+"#;
+
+impl World {
+    /// Writes a lab file; returns where.
+    pub fn lab_file(&self, text: &str) -> &'static str {
+        let path = format!("/proc/{}/root/run/lab.toml", self.pid());
+        std::fs::write(path, text).unwrap();
+        "/run/lab.toml"
+    }
+
+    /// Brings a lab up from a text; it must succeed. Returns what it says.
+    #[track_caller]
+    pub fn up(&self, text: &str) -> String {
+        let file = self.lab_file(text);
+        self.ok(&format!("lab up {file}"))
+    }
+
+    /// What is not as the last text says, a line each.
+    #[track_caller]
+    pub fn drift(&self) -> Vec<String> {
+        let status = self.nsnet(["lab", "status", "/run/lab.toml"]);
+        assert_eq!(status.err, "", "{status}");
+        let lines: Vec<String> = status.out.lines().map(str::to_owned).collect();
+        match status.status.code() {
+            Some(0) => Vec::new(),
+            Some(1) => lines,
+            _ => panic!("{status}"),
+        }
+    }
+
+    /// Names and indices of all links of a namespace.
+    pub fn indices(&self, name: &str) -> Vec<String> {
+        let links = self.ip_json(&format!("-n {name} link"));
+        links.as_array().unwrap().iter().map(|link| format!("{}: {}", link["ifindex"], link["ifname"])).collect()
+    }
+}
+
+/// A ping that goes on, a hundred times a second.
+pub struct Ping(Background);
+
+impl Ping {
+    pub fn start(world: &World, from: &str, to: &str) -> Self {
+        Self(world.start(&format!("exec $NSNET exec --bare {from} ping -n -i 0.01 {to}")))
+    }
+
+    /// Ends it; every packet must have come back.
+    #[track_caller]
+    pub fn lost_nothing(mut self, world: &World) {
+        world.sh(&format!("kill -INT {}", self.0.pid()));
+        let summary = loop {
+            let line = self.0.line();
+            assert_ne!(line, "", "ping ended without a summary");
+            if line.contains("packets transmitted") {
+                break line;
+            }
+        };
+        let counts: Vec<u32> = summary.split(' ').filter_map(|word| word.parse().ok()).collect();
+        // The last one may be under way.
+        assert!(counts[0] <= counts[1] + 1 && counts[1] > 0, "{summary}");
+    }
+}
+
+#[test]
+fn a_lab_comes_up_whole_and_the_first_packet_gets_through() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    for to in ["10.0.0.2", "fd00::2", "10.1.0.3", "isp"] {
+        world.ok(&format!("lab exec campus/h1 ping -c1 -W1 {to}"));
+    }
+    assert_eq!(world.drift(), [""; 0]);
+    assert_eq!(world.ok("lab list"), "campus (4 nodes)\n");
+    assert_eq!(world.ok("lab exec campus/isp hostname"), "isp\n");
+    assert_eq!(world.ok("exec campus/h1 cat /proc/sys/net/ipv4/ip_default_ttl"), "32\n");
+    let mtus = world.sh("ip -n campus.r1 -o link show wan; ip -n campus.isp -o link show eth0");
+    assert_eq!(mtus.matches("mtu 1400").count(), 2, "{mtus}");
+}
+
+#[test]
+fn a_second_up_changes_nothing_and_loses_no_packet() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    let names = ["campus.r1", "campus.h1", "campus.h2", "campus.isp", "campus.~sw"];
+    let before = names.map(|name| world.indices(name));
+    let ping = Ping::start(&world, "campus.h1", "10.0.0.2");
+    for _ in 0..3 {
+        assert_eq!(world.up(CAMPUS), "campus: as written, nothing to do\n");
+        assert_eq!(world.ok("lab plan /run/lab.toml"), "");
+    }
+    ping.lost_nothing(&world);
+    assert_eq!(names.map(|name| world.indices(name)), before);
+}
+
+#[test]
+fn a_changed_file_changes_what_it_says_and_nothing_else() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    let mut process = world.start("exec $NSNET exec campus.h1 sh -c 'echo ready; read _; ip -o addr show eth0'");
+    let ping = Ping::start(&world, "campus.h1", "10.0.0.2");
+    let before = world.indices("campus.h1");
+    // A node more, one less; another address, MTU, route, setting and link.
+    let changed = CAMPUS
+        .replace("[nodes.\"h[1-2]\"]", "[nodes.\"h[1,3]\"]".replace("[1,3]", "1").as_str())
+        .replace("members = [\"r1\", \"h[1-2]\"]", "members = [\"r1\", \"h1\", \"h3\"]")
+        .replace("10.0.0.2/30,", "10.0.0.2/29,")
+        .replace("10.0.0.1/30,", "10.0.0.1/29,")
+        .replace("mtu = 1400", "mtu = 1300")
+        .replace("\"32\"", "\"33\"")
+        + "[nodes.h3]\nforward = true\n[[links]]\nends = [\"h3:x=10.9.0.1/30\", \"isp:x=10.9.0.2/30\"]\n";
+    let plan = {
+        let file = world.lab_file(&changed);
+        world.ok(&format!("lab plan {file}"))
+    };
+    for line in [
+        "create namespace h3",
+        "set mtu of isp:eth0 from 1400 to 1300",
+        "add address 10.0.0.1/29 to r1:wan",
+        "delete address 10.0.0.1/30 from r1:wan",
+        "set net.ipv4.ip_default_ttl in h1 from 32 to 33",
+        "delete namespace h2",
+    ] {
+        assert!(plan.lines().any(|step| step == line), "{line}\n{plan}");
+    }
+    world.up(&changed);
+    assert_eq!(world.drift(), [""; 0]);
+    ping.lost_nothing(&world);
+    assert_eq!(world.indices("campus.h1"), before);
+    process.say("\n");
+    assert!(process.line().contains("10.1.0.2/16"));
+    assert_eq!(world.sh("ls /run/netns"), "campus.h1\ncampus.h3\ncampus.isp\ncampus.r1\ncampus.~sw\n");
+    world.ok("lab exec campus/h3 ping -c1 -W1 10.9.0.2");
+}
+
+#[test]
+fn drift_of_each_kind_is_told_and_repaired() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    let drifts = [
+        ("ip -n campus.h1 addr flush dev eth0 scope global", "h1:eth0: the address 10.1.0.2/16 is missing"),
+        ("ip -n campus.h1 addr add 10.7.0.1/24 dev eth0", "h1:eth0: the address 10.7.0.1/24 is not in the file"),
+        ("ip -n campus.h1 link set eth0 down", "h1:eth0: it is down"),
+        ("ip -n campus.h1 link set lo down", "h1:lo: it is down"),
+        ("ip -n campus.r1 link set wan mtu 1300", "r1:wan: its mtu is 1300, not 1400"),
+        ("ip -n campus.h1 link set eth0 mtu 1300", "h1:eth0: its mtu is 1300, not 1500"),
+        ("ip -n campus.isp route del 10.1.0.0/16", "isp: the route 10.1.0.0/16 via 10.0.0.1 dev eth0 is missing"),
+        (
+            "ip -n campus.h1 route add 10.8.0.0/16 dev eth0 proto 110",
+            "h1: the route 10.8.0.0/16 dev eth0 is not in the file",
+        ),
+        (
+            "ip -n campus.h1 route replace default via 10.1.0.3 proto 110",
+            "h1: the route is default via 10.1.0.3 dev eth0, not default via 10.1.0.1 dev eth0",
+        ),
+        ("ip -n campus.~sw link set h1-eth0 nomaster", "~sw:h1-eth0: it belongs to none, not to lan"),
+        ("ip -n campus.~sw link set lan type bridge ageing_time 100", "~sw:lan: options of the bridge differ"),
+        ("ip -n campus.~sw link del lan", "bridge ~sw:lan: it is missing"),
+        ("ip -n campus.isp link del eth0", "veth isp:eth0 - r1:wan: it is missing"),
+        (
+            "ip -n campus.h1 link set eth0 address 02:00:00:00:00:09",
+            "h1:eth0: its hardware address is 02:00:00:00:00:09, not ",
+        ),
+        (
+            "ip netns exec campus.h1 sh -c 'echo 9 > /proc/sys/net/ipv4/ip_default_ttl'",
+            "h1: net.ipv4.ip_default_ttl is 9, not 32",
+        ),
+        ("ip netns del campus.h2", "h2: the namespace is missing"),
+        ("ip netns del campus.~sw", "~sw: the namespace is missing"),
+        ("rm /run/nsnet/etc/campus.h1/hosts", "h1: the file hosts is missing"),
+        ("echo '127.0.0.2 x' >> /run/nsnet/etc/campus.h1/hosts", "h1: the file hosts differs"),
+    ];
+    for (script, expected) in drifts {
+        world.sh(script);
+        let drift = world.drift();
+        assert!(drift.iter().any(|line| line.starts_with(expected)), "{script}\n{drift:#?}");
+        world.ok("lab up /run/lab.toml");
+        assert_eq!(world.drift(), [""; 0], "{script}");
+        assert_eq!(world.ok("lab plan /run/lab.toml"), "", "{script}");
+        world.ok("lab exec campus/h1 ping -c1 -W1 10.0.0.2");
+    }
+}
+
+#[test]
+fn what_others_put_into_a_node_is_left_alone() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    world.sh("ip -n campus.h1 link add own type veth peer name own2; ip -n campus.h1 addr add 10.6.0.1/24 dev own
+         ip -n campus.h1 link set own up; ip -n campus.h1 route add 10.5.0.0/16 via 10.1.0.3
+         ip link add user type veth peer name user netns campus.h1");
+    assert_eq!(world.drift(), [""; 0]);
+    world.up(CAMPUS);
+    assert!(world.sh("ip -n campus.h1 route").contains("10.5.0.0/16 via 10.1.0.3 dev eth0"));
+    assert!(world.sh("ip -n campus.h1 addr show own").contains("10.6.0.1/24"));
+    world.sh("ip link show user");
+    world.ok("lab down campus");
+    assert_eq!(world.shell("ip link show user 2>&1").status.code(), Some(1), "it goes with its other end");
+}
+
+#[test]
+fn up_of_one_file_and_then_of_another_is_as_up_of_the_other_alone() {
+    let (first, other) = (World::for_labs(), World::for_labs());
+    let changed =
+        "name = \"campus\"\n[nodes.\"h[1-3]\"]\n[networks.net]\nsubnet = \"10.2.0.0/24\"\nmembers = [\"h[1-3]\"]\n";
+    first.up(CAMPUS);
+    first.up(changed);
+    other.up(changed);
+    let kernel = |world: &World| {
+        world.sh(
+            "for node in h1 h2 h3 '~sw'; do echo $node; ip -n campus.$node -o addr | grep -v fe80: | cut -d' ' -f2-8
+             ip -n campus.$node -o link | sed 's/^[0-9]*: //; s/@if[0-9]*//; s/ state [A-Z]* / /' | sort
+             ip -n campus.$node route; cat /run/nsnet/etc/campus.$node/hosts 2>/dev/null || :; done
+             for node in h1 h2 h3; do ip netns exec campus.$node cat /proc/sys/net/ipv4/ip_default_ttl; done; ls /run/netns",
+        )
+    };
+    super::support::same("the kernel's state", &kernel(&first), &kernel(&other));
+}
+
+#[test]
+fn down_leaves_nothing_and_returns_when_all_is_gone() {
+    let world = World::for_labs();
+    let with_here = format!("{CAMPUS}[[links]]\nends = [\".:to-r1=192.0.2.1/30\", \"r1:host=192.0.2.2/30\"]\n");
+    for _ in 0..10 {
+        world.up(&with_here);
+        world.sh("ping -c1 -W1 192.0.2.2 >/dev/null");
+        assert_eq!(world.ok("lab down campus"), "campus: down, 5 namespaces gone\n");
+        assert_eq!(world.sh("ip -o link | grep -c ."), "1\n");
+        assert_eq!(world.sh("ls -A /run/netns; find /run/nsnet -name '*campus*'"), "");
+    }
+    assert!(world.fails(1, "lab down campus").contains("nothing of it is there"));
+    assert_eq!(world.namespace_mounts(), 0);
+}
+
+#[test]
+fn nothing_of_other_labs_and_of_foreign_names_is_ever_touched() {
+    let world = World::for_labs();
+    let lab = |name: &str| CAMPUS.replace("\"campus\"", &format!("\"{name}\""));
+    for name in ["lab", "lab-x", "lab-x-y", "lab2"] {
+        world.up(&lab(name));
+    }
+    world.sh("ip netns add lab.h9; ip -n lab.h9 link set lo alias 'nsnet:lab=lab2 node=h9'; mkdir -p /run/nsnet/etc/lab.h8; echo x > /run/nsnet/etc/lab.h8/hosts");
+    let inodes = |world: &World| world.sh("cd /run/netns; stat -c '%n %i' lab.h9 lab-x.* lab-x-y.* lab2.*");
+    let before = inodes(&world);
+    assert_eq!(world.up(&lab("lab")), "lab: as written, nothing to do\n");
+    world.lab_file(&(lab("lab") + "[nodes.h9]\n"));
+    assert!(world.fails(1, "lab up /run/lab.toml").contains("the name 'lab.h9' is taken"));
+    world.lab_file(&(lab("lab") + "[nodes.h8]\n"));
+    assert!(world.fails(1, "lab up /run/lab.toml").contains("hosts' is not the lab's"));
+    world.ok("lab down lab");
+    assert_eq!(inodes(&world), before);
+    assert_eq!(world.sh("ls /run/netns | grep ^lab[.]; cat /run/nsnet/etc/lab.h8/hosts"), "lab.h9\nx\n");
+    for name in ["lab-x", "lab-x-y", "lab2"] {
+        world.lab_file(&lab(name));
+        assert_eq!(world.drift(), [""; 0]);
+        world.ok(&format!("lab exec {name}/h1 ping -c1 -W1 10.0.0.2"));
+    }
+    assert_eq!(world.ok("lab list"), "lab-x (4 nodes)\nlab-x-y (4 nodes)\nlab2 (4 nodes)\n");
+}
+
+#[test]
+fn a_node_is_believed_only_where_its_mark_agrees() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    world.sh(
+        "ip netns add campus.h9; ip netns add other.h1; ip -n other.h1 link set lo alias 'nsnet:lab=campus node=h1'",
+    );
+    world.ok("exec campus/h1 true");
+    assert_eq!(
+        world.fails(125, "exec campus/h9 true"),
+        "nsnet: cannot open 'campus/h9': its namespace would be 'campus.h9', but that has no mark of the lab\n"
+    );
+    world.fails(125, "exec other/h1 true");
+    assert_eq!(world.fails(125, "lab exec campus/h7 true"), "nsnet: cannot open 'campus/h7': there is no such node\n");
+    assert!(world.ok("-n campus/h1 addr show eth0").contains("10.1.0.2/16"));
+    world.ok("veth campus/h1:more=10.4.0.1/30 campus/h2:more=10.4.0.2/30");
+}
+
+#[test]
+fn a_command_in_all_nodes_says_who_says_what_and_fails_if_one_does() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    let out = world.ok("lab exec campus --all hostname");
+    let mut lines: Vec<&str> = out.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1: h1", "h2: h2", "isp: isp", "r1: r1"]);
+    let ran = world.nsnet([
+        "-j",
+        "lab",
+        "exec",
+        "campus",
+        "--all",
+        "sh",
+        "-c",
+        "echo out; echo err >&2; test $(hostname) != h1",
+    ]);
+    assert_eq!(ran.status.code(), Some(1));
+    let lines: Vec<_> = ran.out.lines().map(json).collect();
+    assert_eq!(lines.len(), 12);
+    assert!(lines.contains(&json(r#"{"node":"h1","code":1}"#)) && lines.contains(&json(r#"{"node":"r1","code":0}"#)));
+    assert!(lines.contains(&json(r#"{"node":"isp","stream":"stderr","line":"err"}"#)));
+}
+
+#[test]
+fn files_lie_in_etc_where_it_can_be_written() {
+    let world = World::with_own_etc();
+    world.up(&CAMPUS.replace("[nodes.isp]", "[nodes.isp]\nfiles = { \"resolv.conf\" = \"nameserver 10.0.0.1\\n\" }"));
+    assert_eq!(world.sh("head -n1 /etc/netns/campus.h1/hosts"), "# nsnet:lab=campus node=h1\n");
+    assert_eq!(world.sh("cat /etc/netns/campus.isp/resolv.conf"), "nameserver 10.0.0.1\n");
+    assert!(world.sh("touch /etc/resolv.conf; ip netns exec campus.isp cat /etc/resolv.conf").contains("10.0.0.1"));
+    world.up(CAMPUS);
+    assert_eq!(world.sh("ls /etc/netns/campus.isp"), "hosts\n");
+    world.ok("lab down campus");
+    assert_eq!(world.sh("ls -A /etc/netns"), "");
+}
+
+#[test]
+fn two_labs_come_up_at_once_and_one_lab_only_once() {
+    let world = World::for_labs();
+    for name in ["one", "two"] {
+        let text = CAMPUS.replace("\"campus\"", &format!("\"{name}\""));
+        std::fs::write(format!("/proc/{}/root/run/{name}.toml", world.pid()), text).unwrap();
+    }
+    for _ in 0..5 {
+        let up = |name: &str| {
+            let mut command = world.command(super::support::nsnet());
+            command.args(["lab", "up", &format!("/run/{name}.toml")]);
+            command
+        };
+        for ran in super::support::run_together([up("one"), up("two")]) {
+            ran.ok();
+        }
+        world.ok("lab exec one/h1 ping -c1 -W1 10.0.0.2");
+        world.ok("lab exec two/h1 ping -c1 -W1 10.0.0.2");
+        world.ok("lab down one");
+        world.ok("lab down two");
+    }
+    let holder = world.start("exec flock /run/nsnet/lab-one sh -c 'echo held; exec cat'");
+    let busy = format!(
+        "nsnet: cannot change lab 'one': process {} is changing it; wait for its end: Device or resource busy (os error 16)\n",
+        holder.pid()
+    );
+    assert_eq!(world.fails(1, "lab up /run/one.toml"), busy);
+    world.ok("lab up /run/two.toml");
+    drop(holder);
+    world.ok("lab up /run/one.toml");
+}
+
+#[test]
+fn what_cannot_work_is_refused_before_anything_is_touched() {
+    let world = World::for_labs();
+    let refused = |script: &str, text: &str, said: &str| {
+        world.sh(script);
+        world.lab_file(text);
+        let before = world.sh("ip -o link; ls -A /run/netns 2>/dev/null || :");
+        let err = world.fails(1, "lab up /run/lab.toml");
+        assert!(err.contains(said), "{err}");
+        assert_eq!(world.sh("ip -o link; ls -A /run/netns 2>/dev/null || :"), before);
+    };
+    let here = "name = \"campus\"\n[nodes.a]\n[[links]]\nends = [\".:here=192.0.2.1/30\", \"a:eth0=192.0.2.2/30\"]\n";
+    refused("ip link add here type veth peer name there", here, "the name 'here' is taken in the current namespace");
+    refused("ip link del here; ip netns add campus.h1", CAMPUS, "the name 'campus.h1' is taken");
+    refused(
+        "ip netns del campus.h1; mkdir /run/netns/campus.h1",
+        CAMPUS,
+        "the name 'campus.h1' is taken: it is a directory",
+    );
+    let setting = CAMPUS.replace("\"net.ipv4.ip_default_ttl\" = \"32\"", "\"net.ipv4.no_such_thing\" = \"1\"");
+    refused("rmdir /run/netns/campus.h1", &setting, "'net.ipv4.no_such_thing' cannot be set to '1' in a new namespace");
+    world.lab_file(CAMPUS);
+    let few = world.shell("prlimit --nofile=40:40 $NSNET lab up /run/lab.toml").fails(1);
+    assert!(few.contains("open files, and the hard limit is 40"), "{few}");
+    let denied = world.shell("setpriv --bounding-set -sys_admin,-net_admin $NSNET lab up /run/lab.toml").fails(1);
+    assert!(denied.contains("Operation not permitted"), "{denied}");
+    assert_eq!(world.sh("ls -A /run/netns"), "");
+}
+
+#[test]
+fn a_kind_that_the_kernel_lacks_is_refused_by_name() {
+    let world = World::for_labs();
+    for kind in ["dummy", "wireguard", "ifb", "bond"] {
+        let has = world.shell(&format!("ip link add probe type {kind} && ip link del probe")).status.success();
+        let text = format!("name = \"campus\"\n[nodes.a.interfaces.x]\nkind = \"{kind}\"\n");
+        if has {
+            world.up(&text);
+            world.ok("lab down campus");
+        } else {
+            world.lab_file(&text);
+            let err = world.fails(1, "lab up /run/lab.toml");
+            assert!(err.contains(&format!("this kernel has no links of kind {kind}")), "{err}");
+            assert_eq!(world.sh("ls -A /run/netns 2>/dev/null || :"), "");
+        }
+    }
+}
+
+#[test]
+fn rootless_namespaces_run_out_with_a_word_about_the_limit() {
+    let world = World::for_labs();
+    world.lab_file(CAMPUS);
+    let script = "unshare --user --map-root-user --mount --net sh -euc 'mount -t tmpfs tmpfs /run
+        printf %s \"$0\" > /run/lab.toml; echo 3 > /proc/sys/user/max_net_namespaces; ip link set lo up
+        $NSNET lab up /run/lab.toml; ls /run/netns'";
+    let ran = world.shell(&format!("text=$(cat /run/lab.toml); exec {script} \"$text\""));
+    assert!(ran.err.contains("user.max_net_namespaces is 3"), "{ran}");
+    assert_eq!(ran.out, "", "{ran}");
+}
