@@ -173,6 +173,9 @@ pub enum Verb {
     /// Run a command in a namespace, by becoming it.
     Exec(Exec),
     /// Run a command in namespaces of its own, wired to the host.
+    ///
+    /// Of the kinds of namespaces, those that are named are new; where none is, uts, ipc, pid, mount and net are. A kind with
+    /// 'no-' is taken away, and mapping ids adds user.
     Isolate(Box<isolate::Isolate>),
     /// Give a namespace another name.
     Rename(Rename),
