@@ -24,7 +24,7 @@ fn labs() -> impl Strategy<Value = String> {
             }
             if *kinds > 0 {
                 let kind = ["bridge", "vxlan"][usize::from(*kinds) - 1];
-                let told = if kind == "vxlan" { "id = 7\ndst_port = 4789" } else { "ageing_time_centis = 1000" };
+                let told = if kind == "vxlan" { "id = 7\ndstport = 4789" } else { "ageing_time = 1000" };
                 write!(
                     text,
                     "[nodes.{name}.interfaces.own]\nkind = \"{kind}\"\n{told}\naddrs = [\"10.200.0.{kinds}/24\"]\n"
