@@ -60,7 +60,7 @@ const BEYOND_REASON: [&str; 12] = [
     "execve",
 ];
 
-/// So many points of a run are tried; NSNET_POINTS is another number.
+/// So many points of a run are tried; `NSNET_POINTS` is another number.
 const POINTS: usize = 25;
 
 /// A system call, and the how manieth of its thread.
