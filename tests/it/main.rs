@@ -20,6 +20,7 @@ mod isolate_user;
 mod lab_chaos;
 mod lab_files;
 mod lab_props;
+mod lab_test;
 mod lab_up;
 mod library;
 mod link;
