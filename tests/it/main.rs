@@ -11,6 +11,7 @@ mod chaos;
 mod cli;
 mod compat;
 mod delete;
+mod docs;
 mod exec;
 mod generated;
 mod isolate;
