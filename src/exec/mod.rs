@@ -112,6 +112,12 @@ fn prepare(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Re
     if let Err(e) = vrf::leave() {
         warn(e);
     }
+    settle(ns, options, warn)
+}
+
+/// Moves the calling thread, which must be about to end, to where a command is to see what it sees; the
+/// process stays in its cgroup.
+pub(crate) fn settle(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Result<()> {
     if options.bare {
         ns.enter()?;
     } else {

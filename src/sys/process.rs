@@ -85,6 +85,19 @@ pub(crate) fn fork() -> io::Result<u32> {
     }
 }
 
+/// Makes a command begin without the signals that the thread that starts it holds, and end when that
+/// thread does.
+pub(crate) fn begin_free(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between the fork and the program, these two make system calls only.
+    unsafe {
+        command.pre_exec(|| {
+            super::signal::hold_none();
+            Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
+        });
+    }
+}
+
 /// Ends the process at once: nothing is flushed, nothing dropped.
 pub(crate) fn end(code: c_int) -> ! {
     // SAFETY: _exit does not return, and runs none of this process's code.

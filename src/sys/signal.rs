@@ -56,6 +56,46 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Readable, but never to be read from, where one of them has come and waits for the end of this.
+    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
+    pub(crate) fn fd(&self) -> io::Result<HeldFd> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset initialises the set, sigaddset only changes it, and the kernel reads it.
+        let fd = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in SIGNALS {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        };
+        match fd {
+            -1 => Err(last_error()),
+            // SAFETY: the kernel just made it, and nobody else knows it.
+            fd => Ok(HeldFd(unsafe { OwnedFd::from_raw_fd(fd) })),
+        }
+    }
+}
+
+/// To wait for a signal that is held, beside other things; it stays held.
+pub(crate) struct HeldFd(OwnedFd);
+
+impl AsFd for HeldFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+/// No signal is held in the calling thread from now on.
+pub(crate) fn hold_none() {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set, which is only read then; nothing is allocated.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         // SAFETY: `before` was filled in by `hold`.

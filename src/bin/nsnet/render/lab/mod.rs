@@ -5,15 +5,16 @@ mod graph;
 pub mod problems;
 mod running;
 mod show;
+mod tested;
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nsnet::{
     LabName, NodeName,
-    lab::{Difference, Found, Lab, Problem, Spec, State, Step},
+    lab::{Difference, Found, Lab, Problem, Spec, State, Step, Tested},
 };
 
 use super::{Format, MapForm, Removed, Style, json};
@@ -57,6 +58,14 @@ pub enum LabAnswer {
         removed: Vec<Removed>,
         failed: bool,
     },
+    /// What came of its checks; the exit code is 2 if one could not be tried, else 1 if one does not hold.
+    Tested {
+        name: LabName,
+        tested: Vec<Tested>,
+        /// Whether something of it could not be taken down; the exit code is at least 1 then.
+        is_left: bool,
+        junit: Option<PathBuf>,
+    },
     Labs(Vec<Found>),
     Shown(Box<Lab>),
     /// A topology of containerlab, whatever the format.
@@ -76,6 +85,14 @@ impl LabAnswer {
     pub fn file(&self) -> Option<&Path> {
         match self {
             Self::Drawn { form: MapForm::Svg(file), .. } => file.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// A file that is written beside, and what into it.
+    pub fn side(&self) -> Option<(&Path, String)> {
+        match self {
+            Self::Tested { name, tested, junit: Some(file), .. } => Some((file, tested::junit(name, tested))),
             _ => None,
         }
     }
@@ -121,6 +138,10 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
         LabAnswer::Down { name, removed, failed } => {
             running::down(out, format, name, removed)?;
             return Ok(u8::from(*failed));
+        }
+        LabAnswer::Tested { name, tested, is_left, .. } => {
+            tested::write(out, format, style, name, tested)?;
+            return Ok(tested::code(tested).max(u8::from(*is_left)));
         }
         LabAnswer::Labs(labs) => running::labs(out, format, labs)?,
     }
