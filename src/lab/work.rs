@@ -247,15 +247,25 @@ impl<'a> Worker<'a> {
         for ((new, far, [index, far_index]), answer) in indices.into_iter().zip(answers) {
             match answer {
                 Ok(()) => {
-                    self.note_index(&new.at, index)?;
-                    self.note_index(far, far_index)?;
-                    self.note_end_here(&new.at, far)?;
                     self.done.push(Step::CreateLink(Box::new(PlannedLink::clone(new))));
+                    result = result.and(self.note_pair(&new.at, far, [index, far_index]));
                 }
                 Err(error) => result = result.and(Err(error)),
             }
         }
         result
+    }
+
+    /// Where an end is not found, it is not known whether one of the starting namespace is to be waited for: all are.
+    fn note_pair(&mut self, one: &At, other: &At, indices: [Option<u32>; 2]) -> Result<()> {
+        let noted = self
+            .note_index(one, indices[0])
+            .and_then(|()| self.note_index(other, indices[1]))
+            .and_then(|()| self.note_end_here(one, other));
+        if noted.is_err() {
+            self.leading_out.extend([one.place.clone(), other.place.clone()]);
+        }
+        noted
     }
 
     fn pair_shown(&self, new: &PlannedLink, far: &At) -> String {
@@ -307,7 +317,8 @@ impl<'a> Worker<'a> {
             let index = site.reserve_index();
             let birth = birth::single(&end(&new.at, &new.link, index), kind, ties, &shown);
             site.socket.apply_each(vec![birth]).pop().unwrap_or(Ok(()))?;
-            self.note_index(&new.at, index)?;
+            self.done.push(Step::CreateLink(Box::new(new.clone())));
+            return self.note_index(&new.at, index);
         }
         self.done.push(Step::CreateLink(Box::new(new.clone())));
         Ok(())
