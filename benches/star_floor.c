@@ -2,7 +2,7 @@
  * address and a default route. What is left when nothing but the kernel's work is done: netlink by hand,
  * the four requests of a namespace in one send, the ports of the bridge brought up last.
  *
- *   star_floor up N | down N        down returns when the last port is gone */
+ *   star_floor up N | down N | wait N        down returns when the last port is gone, wait waits for that */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -234,6 +234,12 @@ static void down(int n)
     link->ifi_index = bridge;
     queue(h);
     flush(s, "bridge");
+}
+
+static void await(int n)
+{
+    int s = open_socket();
+    char text[64];
     for (int i = 1; i <= n; i++) {
         snprintf(text, sizeof text, "sfport%d", i);
         while (index_of(s, text))
@@ -245,6 +251,12 @@ int main(int count, char **words)
 {
     if (count != 3)
         return 2;
-    (words[1][0] == 'u' ? up : down)(atoi(words[2]));
+    int n = atoi(words[2]);
+    if (words[1][0] == 'u')
+        up(n);
+    if (words[1][0] == 'd')
+        down(n);
+    if (words[1][0] != 'u')
+        await(n);
     return 0;
 }
