@@ -85,17 +85,12 @@ pub(crate) fn fork() -> io::Result<u32> {
     }
 }
 
-/// Makes a command begin without the signals that the thread that starts it holds, and end when that
-/// thread does.
-pub(crate) fn begin_free(command: &mut std::process::Command) {
+/// Makes a command end at the latest when the thread that starts it does, also where this process is killed.
+pub(crate) fn ends_with_this_thread(command: &mut std::process::Command) {
+    use rustix::process::{Signal, set_parent_process_death_signal};
     use std::os::unix::process::CommandExt;
-    // SAFETY: between the fork and the program, these two make system calls only.
-    unsafe {
-        command.pre_exec(|| {
-            super::signal::hold_none();
-            Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?)
-        });
-    }
+    // SAFETY: between the fork and the program, this makes one system call.
+    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
 }
 
 /// Ends the process at once: nothing is flushed, nothing dropped.

@@ -86,16 +86,6 @@ impl AsFd for HeldFd {
     }
 }
 
-/// No signal is held in the calling thread from now on.
-pub(crate) fn hold_none() {
-    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigemptyset initialises the set, which is only read then; nothing is allocated.
-    unsafe {
-        libc::sigemptyset(set.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
-    }
-}
-
 impl Drop for Held {
     fn drop(&mut self) {
         // SAFETY: `before` was filled in by `hold`.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use rustix::{
-    event::PollFlags,
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{OFlags, fcntl_getfl, fcntl_setfl},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
 };
@@ -34,7 +34,7 @@ pub(super) fn run(argv: &[String], output: Option<&str>, limit: &Limit<'_>) -> R
     let failed = |e: io::Error| Error::os("run", quoted(program.as_ref()), e);
     let mut command = Command::new(program);
     command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    sys::process::begin_free(&mut command);
+    sys::process::ends_with_this_thread(&mut command);
     let child = match command.spawn() {
         Ok(child) => child,
         Err(e) => return Ok(Tried::No(failed(e).to_string())),
@@ -150,7 +150,6 @@ impl Drop for Running {
 
 /// Whether it is ready at once.
 fn is_ready(fd: BorrowedFd<'_>) -> io::Result<bool> {
-    use rustix::event::{PollFd, Timespec, poll};
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     Ok(poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::IN)], Some(&now))? > 0)
 }
