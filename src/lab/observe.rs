@@ -82,7 +82,8 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     let mut sight = Sight::of(&here, &names.alive)?;
     names.keep_marked(lab, &mut sight);
     let Names { alive, strangers, dead } = names;
-    let visits = site::on_a_thread(|| visit_all(here, alive, known, &sight))?;
+    let keys = |place: &Place| sight.views.get(place).map(View::sysctls).unwrap_or_default();
+    let visits = site::on_a_thread(|| visit_all(here, alive, known, &keys))?;
     let mut observed = Observed { strangers, dead, ..Observed::default() };
     observed.add_files(lab, desired)?;
     let ends = Ends::of(&sight);
@@ -94,6 +95,40 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     }
     observed.share_files();
     Ok(observed)
+}
+
+/// Namespaces that are no lab's, seen as if everything in them were one's.
+pub(super) struct Survey {
+    pub observed: Observed,
+    /// All links of each place, and their addresses.
+    pub raw: BTreeMap<Place, (Vec<Link>, Vec<Addr>)>,
+    /// Their routes, with what a lab file could say of each.
+    pub routes: BTreeMap<Place, Vec<(Route, Option<RouteState>)>>,
+}
+
+/// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
+pub(super) fn survey(named: Vec<Named>, keys: &BTreeSet<String>) -> Result<Survey> {
+    let here = Netns::current()?;
+    let sight = Sight::of(&here, &named)?;
+    let visits = site::on_a_thread(|| visit_all(here, named, &mut Sites::new(), &|_| keys.clone()))?;
+    let ends = Ends { all: true, ..Ends::of(&sight) };
+    let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
+    for Visit { place, name, id, opened, inside } in visits {
+        let (Some(mut socket), Some(view)) = (opened, sight.views.get(&place)) else { continue };
+        if place != Place::Here {
+            let routes =
+                socket.all_routes().map_err(|e| e.into_error("list routes in", site::word_of_name(name.as_ref())))?;
+            let told = routes.into_iter().map(|route| {
+                let told = route_state(&route, view);
+                (route, told)
+            });
+            survey.routes.insert(place.clone(), told.collect());
+        }
+        let links = view.links.iter().map(|seen| seen.link.clone()).collect();
+        survey.raw.insert(place.clone(), (links, view.addrs.clone()));
+        survey.observed.add(&State::default(), &ends, (place, Site::new(name, id, socket)), inside);
+    }
+    Ok(survey)
 }
 
 /// A namespace that was found by its name.
@@ -225,12 +260,17 @@ struct Visit {
 }
 
 /// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
-fn visit_all(here: Netns, named: Vec<Named>, known: &mut Sites, sight: &Sight) -> Result<Vec<Visit>> {
+fn visit_all(
+    here: Netns,
+    named: Vec<Named>,
+    known: &mut Sites,
+    keys: &(dyn Fn(&Place) -> BTreeSet<String> + Sync),
+) -> Result<Vec<Visit>> {
     let here = (Place::Here, None, here);
     let all = std::iter::once(here).chain(named.into_iter().map(|Named { place, name, ns }| (place, Some(name), ns)));
     let visit = |(place, name, ns): (Place, Option<NsName>, Netns)| {
         let known = known.get_mut(&place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
-        let keys = sight.views.get(&place).filter(|_| name.is_some()).map(View::sysctls).unwrap_or_default();
+        let keys = if name.is_some() { keys(&place) } else { BTreeSet::new() };
         let (opened, inside) = site::look_inside(&ns, known, &keys)?;
         Ok(Visit { place, name, id: ns.id(), opened, inside })
     };
@@ -322,6 +362,8 @@ fn lo_that_is_down(link: &Link, at: &At) -> Option<(IfName, LinkState)> {
 /// Which links belong together.
 struct Ends<'a> {
     views: &'a BTreeMap<Place, View>,
+    /// Whether what has no mark counts too.
+    all: bool,
     /// By the ids of their namespaces and their indices.
     by_index: HashMap<(u32, u32), (&'a Place, &'a Link)>,
 }
@@ -333,7 +375,7 @@ impl<'a> Ends<'a> {
             let Some(nsid) = view.nsid else { continue };
             by_index.extend(view.links.iter().map(|seen| ((nsid, seen.link.index), (place, &seen.link))));
         }
-        Self { views: &sight.views, by_index }
+        Self { views: &sight.views, all: false, by_index }
     }
 
     /// The other end of a pair, where it is in one of the places that are seen.
@@ -346,9 +388,13 @@ impl<'a> Ends<'a> {
 
     fn is_ours(&self, place: &Place, link: &Link) -> bool {
         match place {
-            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && has_mark(link)),
-            _ => has_mark(link),
+            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && self.counts(link)),
+            _ => self.counts(link),
         }
+    }
+
+    fn counts(&self, link: &Link) -> bool {
+        self.all || has_mark(link)
     }
 
     fn state_of(&self, at: &At, seen: &SeenLink, view: &View, wanted: Option<&LinkState>) -> LinkState {
@@ -362,7 +408,9 @@ impl<'a> Ends<'a> {
         let what = match peer {
             Some(peer) => LinkWhat::Veth { peer },
             None => LinkWhat::Kind {
-                kind: Box::new(seen.kind_like(wanted_kind).unwrap_or(Kind::Veth)),
+                kind: Box::new(
+                    if self.all { seen.kind_told() } else { seen.kind_like(wanted_kind) }.unwrap_or(Kind::Veth),
+                ),
                 lower: lower_of(link),
             },
         };

@@ -107,5 +107,10 @@ pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> R
 
 /// The name of a place's namespace, as errors say it.
 pub(super) fn shown(lab: &LabName, place: &Place) -> String {
-    mark::ns_name(lab, place).map_or_else(|| "the current namespace".to_owned(), |name| name.to_string())
+    word_of_name(mark::ns_name(lab, place).as_ref())
+}
+
+/// The name of a namespace as errors say it, where only that is known.
+pub(super) fn word_of_name(name: Option<&NsName>) -> String {
+    name.map_or_else(|| "the current namespace".to_owned(), ToString::to_string)
 }

@@ -17,6 +17,7 @@ mod isolate;
 mod isolate_net;
 mod isolate_tty;
 mod isolate_user;
+mod lab_adopt;
 mod lab_chaos;
 mod lab_files;
 mod lab_props;

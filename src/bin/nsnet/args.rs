@@ -10,7 +10,9 @@ use clap::{
     Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
-pub use lab::{Lab, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, Nodes, Target};
+pub use lab::{
+    Lab, LabAdopt, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, Nodes, Target,
+};
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
 fn name() -> impl TypedValueParser<Value = NsName> {
