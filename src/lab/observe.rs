@@ -81,7 +81,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     let mut names = Names::find(lab)?;
     // What is seen from outside and what is found inside need not wait for each other.
     let (sight, visits) = thread::scope(|scope| {
-        let visit = || visit_all(&here, &names.alive, known);
+        let visit = || visit_all(&here, &names.alive, known, None);
         let visits =
             thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
         let sight = Sight::of(&here, &names.alive);
@@ -116,6 +116,40 @@ pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
         view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
     }
     Ok((observed, names.alive))
+}
+
+/// Namespaces that are no lab's, seen as if everything in them were one's.
+pub(super) struct Survey {
+    pub observed: Observed,
+    /// All links of each place, and their addresses.
+    pub raw: BTreeMap<Place, (Vec<Link>, Vec<Addr>)>,
+    /// Their routes, with what a lab file could say of each.
+    pub routes: BTreeMap<Place, Vec<(Route, Option<RouteState>)>>,
+}
+
+/// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
+pub(super) fn survey(named: Vec<Named>, keys: &BTreeSet<String>) -> Result<Survey> {
+    let here = Netns::current()?;
+    let sight = Sight::of(&here, &named)?;
+    let visits = site::on_a_thread(|| visit_all(&here, &named, &mut Sites::new(), Some(keys)))?;
+    let ends = Ends { all: true, ..Ends::of(&sight) };
+    let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
+    for Visit { place, name, id, opened, inside } in visits {
+        let (Some(mut socket), Some(view)) = (opened, sight.views.get(&place)) else { continue };
+        if place != Place::Here {
+            let routes =
+                socket.all_routes().map_err(|e| e.into_error("list routes in", site::word_of_name(name.as_ref())))?;
+            let told = routes.into_iter().map(|route| {
+                let told = route_state(&route, view);
+                (route, told)
+            });
+            survey.routes.insert(place.clone(), told.collect());
+        }
+        let links = view.links.iter().map(|seen| seen.link.clone()).collect();
+        survey.raw.insert(place.clone(), (links, view.addrs.clone()));
+        survey.observed.add(&State::default(), &ends, (place, Site::new(name, id, socket)), inside);
+    }
+    Ok(survey)
 }
 
 /// A namespace that was found by its name.
@@ -240,13 +274,14 @@ struct Visit {
     inside: Inside,
 }
 
-/// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
-fn visit_all(here: &Netns, named: &[Named], known: &mut Sites) -> Result<Vec<Visit>> {
+/// Opens what is not open yet, and looks around inside of each; of settings, at `keys`, or those that are marked. The
+/// calling thread must be about to end.
+fn visit_all(here: &Netns, named: &[Named], known: &mut Sites, keys: Option<&BTreeSet<String>>) -> Result<Vec<Visit>> {
     let here = (&Place::Here, None, here);
     let all = std::iter::once(here).chain(named.iter().map(|named| (&named.place, Some(&named.name), &named.ns)));
     let visit = |(place, name, ns): (&Place, Option<&NsName>, &Netns)| {
         let known = known.get_mut(place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
-        let (opened, inside) = site::look_inside(ns, known)?;
+        let (opened, inside) = site::look_inside(ns, known, keys.filter(|_| name.is_some()))?;
         Ok(Visit { place: place.clone(), name: name.cloned(), id: ns.id(), opened, inside })
     };
     all.map(visit).collect()
@@ -338,6 +373,8 @@ fn lo_that_is_down(link: &Link, at: &At) -> Option<(IfName, LinkState)> {
 /// Which links belong together.
 struct Ends<'a> {
     views: &'a BTreeMap<Place, View>,
+    /// Whether what has no mark counts too.
+    all: bool,
     /// By the ids of their namespaces and their indices.
     by_index: HashMap<(u32, u32), (&'a Place, &'a Link)>,
 }
@@ -349,7 +386,7 @@ impl<'a> Ends<'a> {
             let Some(nsid) = view.nsid else { continue };
             by_index.extend(view.links.iter().map(|seen| ((nsid, seen.link.index), (place, &seen.link))));
         }
-        Self { views: &sight.views, by_index }
+        Self { views: &sight.views, all: false, by_index }
     }
 
     /// The other end of a pair, where it is in one of the places that are seen.
@@ -362,9 +399,13 @@ impl<'a> Ends<'a> {
 
     fn is_ours(&self, place: &Place, link: &Link) -> bool {
         match place {
-            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && has_mark(link)),
-            _ => has_mark(link),
+            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && self.counts(link)),
+            _ => self.counts(link),
         }
+    }
+
+    fn counts(&self, link: &Link) -> bool {
+        self.all || has_mark(link)
     }
 
     fn state_of(&self, at: &At, seen: &SeenLink, view: &View, wanted: Option<&LinkState>) -> LinkState {
@@ -378,7 +419,9 @@ impl<'a> Ends<'a> {
         let what = match peer {
             Some(peer) => LinkWhat::Veth { peer },
             None => LinkWhat::Kind {
-                kind: Box::new(seen.kind_like(wanted_kind).unwrap_or(Kind::Veth)),
+                kind: Box::new(
+                    if self.all { seen.kind_told() } else { seen.kind_like(wanted_kind) }.unwrap_or(Kind::Veth),
+                ),
                 lower: lower_of(link),
             },
         };

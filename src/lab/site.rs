@@ -1,6 +1,9 @@
 //! The namespaces of a lab as they are worked in: a connection into each, and the indices of its links.
 
-use std::{collections::BTreeMap, io, thread};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io, thread,
+};
 
 use super::{mark, state::Place, step::At, sysctl};
 use crate::{
@@ -75,7 +78,12 @@ pub(super) struct Inside {
 
 /// Opens a connection into a namespace, if none is known, and looks around in it. The calling thread goes
 /// inside, and must end soon. Returns the connection that was opened.
-pub(super) fn look_inside(ns: &Netns, known: Option<&mut Socket>) -> Result<(Option<Socket>, Inside)> {
+/// Of settings, those of `keys` are read, or those that are marked.
+pub(super) fn look_inside(
+    ns: &Netns,
+    known: Option<&mut Socket>,
+    keys: Option<&BTreeSet<String>>,
+) -> Result<(Option<Socket>, Inside)> {
     let is_new = known.is_none();
     if is_new {
         ns.enter()?;
@@ -88,7 +96,8 @@ pub(super) fn look_inside(ns: &Netns, known: Option<&mut Socket>) -> Result<(Opt
     let routes = socket.routes_by(mark::ROUTE_PROTOCOL).map_err(|e| e.into_error("list routes in", ns))?;
     let lo = socket.loopback().map_err(|e| e.into_error("look at 'lo' in", ns))?;
     let names = lo.map(|lo| lo.alt_names).unwrap_or_default();
-    let keys: Vec<&str> = names.iter().filter_map(|name| sysctl::key_of(name)).collect();
+    let marked = names.iter().filter_map(|name| sysctl::key_of(name));
+    let keys: Vec<&str> = keys.map_or_else(|| marked.collect(), |keys| keys.iter().map(String::as_str).collect());
     if !is_new && !keys.is_empty() {
         ns.enter()?;
     }
@@ -111,5 +120,10 @@ pub(super) fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> R
 
 /// The name of a place's namespace, as errors say it.
 pub(super) fn shown(lab: &LabName, place: &Place) -> String {
-    mark::ns_name(lab, place).map_or_else(|| "the current namespace".to_owned(), |name| name.to_string())
+    word_of_name(mark::ns_name(lab, place).as_ref())
+}
+
+/// The name of a namespace as errors say it, where only that is known.
+pub(super) fn word_of_name(name: Option<&NsName>) -> String {
+    name.map_or_else(|| "the current namespace".to_owned(), ToString::to_string)
 }

@@ -11,7 +11,8 @@ use clap::{
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
 pub use lab::{
-    Lab, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, LabTest, Nodes, Target,
+    Lab, LabAdopt, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, LabTest, Nodes,
+    Target,
 };
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 

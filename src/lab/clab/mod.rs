@@ -39,8 +39,7 @@ pub fn read(text: &str) -> Result<Imported, Vec<Problem>> {
 ///
 /// `Invalid` where TOML has no way to say it; there is none known.
 pub fn to_toml(spec: &Spec) -> crate::Result<String> {
-    let failed = |error: toml::ser::Error| crate::Error::invalid("write", "the lab as TOML", error.to_string());
-    toml::to_string(spec).map_err(failed)
+    spec.to_toml()
 }
 
 /// A lab as a topology, and what of the lab is not in it.
