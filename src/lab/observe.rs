@@ -128,10 +128,10 @@ pub(super) struct Survey {
 }
 
 /// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
-pub(super) fn survey(named: Vec<Named>, keys: &BTreeSet<String>) -> Result<Survey> {
+pub(super) fn survey(named: &[Named], keys: &BTreeSet<String>) -> Result<Survey> {
     let here = Netns::current()?;
-    let sight = Sight::of(&here, &named)?;
-    let visits = site::on_a_thread(|| visit_all(&here, &named, &mut Sites::new(), Some(keys)))?;
+    let sight = Sight::of(&here, named)?;
+    let visits = site::on_a_thread(|| visit_all(&here, named, &mut Sites::new(), Some(keys)))?;
     let ends = Ends { all: true, ..Ends::of(&sight) };
     let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
     for Visit { place, name, id, opened, inside } in visits {
