@@ -1,5 +1,6 @@
 //! Labs: a file that becomes a network, stays one, and goes away.
 
+mod adopt;
 mod apply;
 mod check;
 #[cfg(feature = "clab")]
@@ -25,6 +26,7 @@ mod sysctl;
 mod trial;
 mod work;
 
+pub use adopt::{Adopted, adopt};
 pub use apply::{Found, Lowered, OnProgress, Progress, Raised, down, list, lives_on, look, nodes_of, plan_now, up};
 pub use drift::{Difference, differences};
 pub use mark::ROUTE_PROTOCOL;

@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     path::PathBuf,
+    thread,
 };
 
 use rustix::io::Errno;
@@ -17,7 +18,6 @@ use super::{
     site::{self, Inside, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
     step::At,
-    sysctl,
 };
 use crate::{
     addr::{Family, IfAddr},
@@ -79,11 +79,18 @@ pub(super) struct Stranger {
 pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
-    let mut sight = Sight::of(&here, &names.alive)?;
+    // What is seen from outside and what is found inside need not wait for each other.
+    let (sight, visits) = thread::scope(|scope| {
+        let visit = || visit_all(&here, &names.alive, known, None);
+        let visits =
+            thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
+        let sight = Sight::of(&here, &names.alive);
+        let visits = visits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok::<_, Error>((sight?, visits))
+    })?;
+    let mut sight = sight;
     names.keep_marked(lab, &mut sight);
-    let Names { alive, strangers, dead } = names;
-    let visits = site::on_a_thread(|| visit_all(here, alive, known, &sight))?;
-    let mut observed = Observed { strangers, dead, ..Observed::default() };
+    let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
     observed.add_files(lab, desired)?;
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
@@ -94,6 +101,55 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     }
     observed.share_files();
     Ok(observed)
+}
+
+/// What of a lab has to be known to remove it: where its pairs lead, and its files. Nothing is entered for
+/// it. Returns the namespaces too.
+pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
+    let mut names = Names::find(lab)?;
+    let mut sight = Sight::of(&Netns::current()?, &names.alive)?;
+    names.keep_marked(lab, &mut sight);
+    let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
+    observed.add_files(lab, &State::default())?;
+    let ends = Ends::of(&sight);
+    for (place, view) in &sight.views {
+        view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
+    }
+    Ok((observed, names.alive))
+}
+
+/// Namespaces that are no lab's, seen as if everything in them were one's.
+pub(super) struct Survey {
+    pub observed: Observed,
+    /// All links of each place, and their addresses.
+    pub raw: BTreeMap<Place, (Vec<Link>, Vec<Addr>)>,
+    /// Their routes, with what a lab file could say of each.
+    pub routes: BTreeMap<Place, Vec<(Route, Option<RouteState>)>>,
+}
+
+/// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
+pub(super) fn survey(named: Vec<Named>, keys: &BTreeSet<String>) -> Result<Survey> {
+    let here = Netns::current()?;
+    let sight = Sight::of(&here, &named)?;
+    let visits = site::on_a_thread(|| visit_all(&here, &named, &mut Sites::new(), Some(keys)))?;
+    let ends = Ends { all: true, ..Ends::of(&sight) };
+    let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
+    for Visit { place, name, id, opened, inside } in visits {
+        let (Some(mut socket), Some(view)) = (opened, sight.views.get(&place)) else { continue };
+        if place != Place::Here {
+            let routes =
+                socket.all_routes().map_err(|e| e.into_error("list routes in", site::word_of_name(name.as_ref())))?;
+            let told = routes.into_iter().map(|route| {
+                let told = route_state(&route, view);
+                (route, told)
+            });
+            survey.routes.insert(place.clone(), told.collect());
+        }
+        let links = view.links.iter().map(|seen| seen.link.clone()).collect();
+        survey.raw.insert(place.clone(), (links, view.addrs.clone()));
+        survey.observed.add(&State::default(), &ends, (place, Site::new(name, id, socket)), inside);
+    }
+    Ok(survey)
 }
 
 /// A namespace that was found by its name.
@@ -206,12 +262,6 @@ impl View {
         let note = self.loopback().and_then(|lo| lo.alias.as_deref());
         note == Some(&mark::note(lab, place))
     }
-
-    /// The settings that are the lab's.
-    fn sysctls(&self) -> BTreeSet<String> {
-        let names = self.loopback().map_or(&[][..], |lo| &lo.alt_names);
-        names.iter().filter_map(|name| sysctl::key_of(name)).map(str::to_owned).collect()
-    }
 }
 
 /// What was found inside of a namespace.
@@ -224,15 +274,15 @@ struct Visit {
     inside: Inside,
 }
 
-/// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
-fn visit_all(here: Netns, named: Vec<Named>, known: &mut Sites, sight: &Sight) -> Result<Vec<Visit>> {
-    let here = (Place::Here, None, here);
-    let all = std::iter::once(here).chain(named.into_iter().map(|Named { place, name, ns }| (place, Some(name), ns)));
-    let visit = |(place, name, ns): (Place, Option<NsName>, Netns)| {
-        let known = known.get_mut(&place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
-        let keys = sight.views.get(&place).filter(|_| name.is_some()).map(View::sysctls).unwrap_or_default();
-        let (opened, inside) = site::look_inside(&ns, known, &keys)?;
-        Ok(Visit { place, name, id: ns.id(), opened, inside })
+/// Opens what is not open yet, and looks around inside of each; of settings, at `keys`, or those that are marked. The
+/// calling thread must be about to end.
+fn visit_all(here: &Netns, named: &[Named], known: &mut Sites, keys: Option<&BTreeSet<String>>) -> Result<Vec<Visit>> {
+    let here = (&Place::Here, None, here);
+    let all = std::iter::once(here).chain(named.iter().map(|named| (&named.place, Some(&named.name), &named.ns)));
+    let visit = |(place, name, ns): (&Place, Option<&NsName>, &Netns)| {
+        let known = known.get_mut(place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
+        let (opened, inside) = site::look_inside(ns, known, keys.filter(|_| name.is_some()))?;
+        Ok(Visit { place: place.clone(), name: name.cloned(), id: ns.id(), opened, inside })
     };
     all.map(visit).collect()
 }
@@ -240,7 +290,8 @@ fn visit_all(here: Netns, named: Vec<Named>, known: &mut Sites, sight: &Sight) -
 impl Observed {
     fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
         let Some(view) = ends.views.get(&place) else { return };
-        let mut space = Space { sysctls: inside.sysctls, ..Space::default() };
+        let sysctls = if place == Place::Here { BTreeMap::new() } else { inside.sysctls };
+        let mut space = Space { sysctls, ..Space::default() };
         for seen in &view.links {
             site.next_index = site.next_index.max(seen.link.index + 1);
             self.note_way_out(ends, &place, &seen.link);
@@ -322,6 +373,8 @@ fn lo_that_is_down(link: &Link, at: &At) -> Option<(IfName, LinkState)> {
 /// Which links belong together.
 struct Ends<'a> {
     views: &'a BTreeMap<Place, View>,
+    /// Whether what has no mark counts too.
+    all: bool,
     /// By the ids of their namespaces and their indices.
     by_index: HashMap<(u32, u32), (&'a Place, &'a Link)>,
 }
@@ -333,7 +386,7 @@ impl<'a> Ends<'a> {
             let Some(nsid) = view.nsid else { continue };
             by_index.extend(view.links.iter().map(|seen| ((nsid, seen.link.index), (place, &seen.link))));
         }
-        Self { views: &sight.views, by_index }
+        Self { views: &sight.views, all: false, by_index }
     }
 
     /// The other end of a pair, where it is in one of the places that are seen.
@@ -346,9 +399,13 @@ impl<'a> Ends<'a> {
 
     fn is_ours(&self, place: &Place, link: &Link) -> bool {
         match place {
-            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && has_mark(link)),
-            _ => has_mark(link),
+            Place::Here => self.peer(place, link).is_some_and(|(far, link)| *far != Place::Here && self.counts(link)),
+            _ => self.counts(link),
         }
+    }
+
+    fn counts(&self, link: &Link) -> bool {
+        self.all || has_mark(link)
     }
 
     fn state_of(&self, at: &At, seen: &SeenLink, view: &View, wanted: Option<&LinkState>) -> LinkState {
@@ -362,7 +419,9 @@ impl<'a> Ends<'a> {
         let what = match peer {
             Some(peer) => LinkWhat::Veth { peer },
             None => LinkWhat::Kind {
-                kind: Box::new(seen.kind_like(wanted_kind).unwrap_or(Kind::Veth)),
+                kind: Box::new(
+                    if self.all { seen.kind_told() } else { seen.kind_like(wanted_kind) }.unwrap_or(Kind::Veth),
+                ),
                 lower: lower_of(link),
             },
         };

@@ -15,6 +15,10 @@ use super::{
     route::Route,
 };
 
+/// Redirects, what the kernel makes itself, and what routers tell it: `RTPROT_REDIRECT`, `RTPROT_KERNEL`,
+/// `RTPROT_RA`.
+const KERNEL_PROTOCOLS: [u8; 3] = [1, 2, 9];
+
 /// A link that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct SeenLink {
@@ -32,6 +36,15 @@ impl SeenLink {
             Some(kind) if kind.is_told_by(&self.infos) => Some(kind.clone()),
             _ => Kind::named(self.link.kind.as_deref()?),
         }
+    }
+}
+
+impl SeenLink {
+    /// What kind it is, with what is unusual of its options; `None` where that cannot be told.
+    pub(crate) fn kind_told(&self) -> Option<Kind> {
+        let told = Kind::told(self.link.kind.as_deref()?, &self.infos)?;
+        // A bridge is compared by what is usual, all others by what was told.
+        (matches!(told, Kind::Bridge(_)) || told.is_told_by(&self.infos)).then_some(told)
     }
 }
 
@@ -61,11 +74,23 @@ impl Socket {
         Ok(routes.filter(|route| route.protocol == Some(protocol)).collect())
     }
 
+    /// All routes of the socket's namespace but those that the kernel made.
+    pub(crate) fn all_routes(&mut self) -> Result<Vec<Route>, Refusal> {
+        let objects = self.dump(&RouteNetlinkMessage::GetRoute(RouteMessage::default()))?;
+        let routes = objects.iter().filter_map(Route::of_object);
+        Ok(routes.filter(|route| !route.protocol.is_some_and(|of| KERNEL_PROTOCOLS.contains(&of))).collect())
+    }
+
     /// The note on `lo` of the socket's namespace.
     pub(crate) fn note_of_loopback(&mut self) -> Result<Option<String>, Refusal> {
+        Ok(self.loopback()?.and_then(|lo| lo.alias))
+    }
+
+    /// `lo` of the socket's namespace.
+    pub(crate) fn loopback(&mut self) -> Result<Option<Link>, Refusal> {
         let question = RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build());
         let answer = self.ask_each([question])?.pop().transpose()?;
-        Ok(answer.and_then(|object| link::links_of(&[object]).pop()?.alias))
+        Ok(answer.and_then(|object| link::links_of(&[object]).pop()))
     }
 
     /// All links of the socket's namespace.

@@ -21,6 +21,17 @@ pub(crate) struct Child {
     pub pidfd: OwnedFd,
 }
 
+impl Child {
+    /// Its number in the `/proc` that is mounted here, which may be that of another pid namespace, where the child's own number
+    /// means somebody else. `None` where it does not show there.
+    pub(crate) fn number_in_proc(&self) -> Option<u32> {
+        let path = format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd());
+        let text = std::fs::read_to_string(path).ok()?;
+        let number = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+        number.trim().parse().ok().filter(|&pid| pid > 0)
+    }
+}
+
 /// Of `linux/sched.h`: handlers of the caller's are none of the child's (Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
@@ -177,8 +188,11 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     if copy < 0 {
         return Err(last_error());
     }
-    // SAFETY: marks a descriptor; nothing is closed.
-    unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    // The standard streams are the program's, whatever else they are for.
+    if number > 2 {
+        // SAFETY: marks a descriptor; nothing is closed.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
     // SAFETY: the kernel just made it, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

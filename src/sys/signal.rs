@@ -153,6 +153,8 @@ pub(crate) struct Received {
     pub number: i32,
     /// Whether the kernel sent it, as a terminal does to all of its foreground group.
     pub from_kernel: bool,
+    /// The process that sent it; 0 where that is the kernel, or outside of this pid namespace.
+    pub sender: u32,
 }
 
 /// Takes signals that are blocked in the calling thread.
@@ -181,7 +183,7 @@ impl SignalFd {
         // SAFETY: it was written as a whole.
         let info = unsafe { info.assume_init() };
         let from_kernel = info.ssi_code == libc::SI_KERNEL;
-        Some(Received { number: info.ssi_signo.cast_signed(), from_kernel })
+        Some(Received { number: info.ssi_signo.cast_signed(), from_kernel, sender: info.ssi_pid })
     }
 }
 
@@ -199,9 +201,13 @@ pub(crate) fn wait() -> Received {
         // SAFETY: the call reads the set and writes the local.
         let number = unsafe { libc::sigwaitinfo(&raw const set, info.as_mut_ptr()) };
         if number > 0 {
-            // SAFETY: a signal was taken, so the information was written.
-            let code = unsafe { info.assume_init() }.si_code;
-            return Received { number, from_kernel: code == libc::SI_KERNEL };
+            // SAFETY: a signal was taken, so the information was written; every kind begins with the sender, which is 0
+            // where there is none.
+            let (code, sender) = unsafe {
+                let info = info.assume_init();
+                (info.si_code, info.si_pid())
+            };
+            return Received { number, from_kernel: code == libc::SI_KERNEL, sender: sender.cast_unsigned() };
         }
     }
 }

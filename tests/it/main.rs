@@ -18,6 +18,7 @@ mod isolate;
 mod isolate_net;
 mod isolate_tty;
 mod isolate_user;
+mod lab_adopt;
 mod lab_chaos;
 mod lab_examples;
 mod lab_files;

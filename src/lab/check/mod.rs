@@ -22,6 +22,18 @@ use super::{
 };
 use draft::Draft;
 
+pub(super) use nodes::FORWARDING;
+
+/// Whether an interface can be called so.
+pub(super) fn is_interface_name(text: &str) -> bool {
+    ports::interface_name(text).is_ok()
+}
+
+/// Whether an interface can have this address.
+pub(super) fn is_address(text: &str) -> bool {
+    ports::address(text).is_ok()
+}
+
 /// What a file means, from its text.
 pub(super) fn lab_of_text(text: &str) -> Result<Lab, Vec<Problem>> {
     let mut faults = Faults::default();

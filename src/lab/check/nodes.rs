@@ -84,7 +84,7 @@ fn check(said: &spec::Node, faults: &mut Faults) {
 }
 
 /// What 'forward' sets.
-pub(super) const FORWARDING: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
+pub(in crate::lab) const FORWARDING: [&str; 2] = ["net.ipv4.ip_forward", "net.ipv6.conf.all.forwarding"];
 
 fn check_sysctls(said: &spec::Node, faults: &mut Faults) {
     let mut seen = HashSet::new();

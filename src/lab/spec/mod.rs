@@ -224,6 +224,16 @@ impl Spec {
         }
     }
 
+    /// The file as TOML.
+    ///
+    /// # Errors
+    ///
+    /// `Invalid` where TOML has no way to say it; there is none known.
+    pub fn to_toml(&self) -> crate::Result<String> {
+        let failed = |error: toml::ser::Error| crate::Error::invalid("write", "the lab as TOML", error.to_string());
+        toml::to_string(self).map_err(failed)
+    }
+
     /// What can be read of a file, and whether that is all but keys that mean nothing.
     pub(super) fn read_what_can_be(text: &str, faults: &mut Faults) -> (Option<Self>, bool) {
         tree::read(text, faults)

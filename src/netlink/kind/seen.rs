@@ -2,10 +2,14 @@
 
 use netlink_packet_core::{Emitable, NlasIterator};
 use netlink_packet_route::link::{
-    BridgeMulticastRouterType, BridgeStpState, InfoBridge, InfoData, LinkInfo, VlanProtocol as KernelVlanProtocol,
+    BridgeMulticastRouterType, BridgeStpState, InfoBridge, InfoData, InfoMacVlan, InfoVlan, InfoVrf, InfoVxlan,
+    LinkInfo, MacVlanMode as KernelMacVlanMode, VlanProtocol as KernelVlanProtocol,
 };
 
-use super::{Bond, Bridge, Geneve, Gre, IpTunnel, IpVlan, Kind, MacVlan, Netkit, Tun, Vlan, VlanProtocol, Vrf, Vxlan};
+use super::{
+    Bond, Bridge, Geneve, Gre, Inherit, IpTunnel, IpVlan, Kind, MacVlan, MacVlanMode, Netkit, Tun, Vlan, VlanProtocol,
+    Vrf, Vxlan,
+};
 
 /// What a new bridge is. It goes back to this where it was told something and is not any more.
 const USUAL: Bridge = Bridge {
@@ -112,6 +116,28 @@ impl Kind {
         })
     }
 
+    /// A kind by ip's word, with what the kernel says of its options and is not usual; `None` where not all
+    /// that matters can be told.
+    pub(in crate::netlink) fn told(word: &str, infos: &[LinkInfo]) -> Option<Self> {
+        let data = infos.iter().find_map(|info| match info {
+            LinkInfo::Data(data) => Some(data),
+            _ => None,
+        });
+        Some(match (word, data) {
+            ("bridge", _) => match Self::of_bridge(infos)? {
+                Self::Bridge(seen) => Self::Bridge(by_field!(differing, USUAL, seen)),
+                other => other,
+            },
+            ("dummy", _) => Self::Dummy,
+            ("ifb", _) => Self::Ifb,
+            ("macvlan", Some(InfoData::MacVlan(told))) => Self::MacVlan(macvlan_told(told)),
+            ("vlan", Some(InfoData::Vlan(told))) => Self::Vlan(vlan_told(told)),
+            ("vrf", Some(InfoData::Vrf(told))) => Self::Vrf(Vrf { table: table_told(told)? }),
+            ("vxlan", Some(InfoData::Vxlan(told))) => Self::Vxlan(vxlan_told(told)),
+            _ => return None,
+        })
+    }
+
     /// Whether a link was told all of this, by what the kernel says of it.
     pub(in crate::netlink) fn is_told_by(&self, infos: &[LinkInfo]) -> bool {
         if matches!(self, Self::Tun(_) | Self::Tap(_)) {
@@ -138,6 +164,60 @@ impl Kind {
         }
         Some(Self::Bridge(bridge))
     }
+}
+
+fn macvlan_told(told: &[InfoMacVlan]) -> MacVlan {
+    let mode = told.iter().find_map(|info| match info {
+        InfoMacVlan::Mode(KernelMacVlanMode::Private) => Some(MacVlanMode::Private),
+        InfoMacVlan::Mode(KernelMacVlanMode::Vepa) => Some(MacVlanMode::Vepa),
+        InfoMacVlan::Mode(KernelMacVlanMode::Bridge) => Some(MacVlanMode::Bridge),
+        InfoMacVlan::Mode(KernelMacVlanMode::Passthrough) => Some(MacVlanMode::Passthru),
+        InfoMacVlan::Mode(KernelMacVlanMode::Source) => Some(MacVlanMode::Source),
+        _ => None,
+    });
+    MacVlan { mode, ..MacVlan::default() }
+}
+
+fn vlan_told(told: &[InfoVlan]) -> Vlan {
+    let mut vlan = Vlan::default();
+    for info in told {
+        match info {
+            InfoVlan::Id(id) => vlan.id = Some(*id),
+            InfoVlan::Protocol(KernelVlanProtocol::Ieee8021Ad) => vlan.protocol = Some(VlanProtocol::Ieee8021Ad),
+            _ => {}
+        }
+    }
+    vlan
+}
+
+fn table_told(told: &[InfoVrf]) -> Option<u32> {
+    told.iter().find_map(|info| match info {
+        InfoVrf::TableId(table) => Some(*table),
+        _ => None,
+    })
+}
+
+fn vxlan_told(told: &[InfoVxlan]) -> Vxlan {
+    let mut vxlan = Vxlan::default();
+    for info in told {
+        match info {
+            InfoVxlan::Id(id) => vxlan.id = Some(*id),
+            InfoVxlan::Group(ip) => vxlan.remote = Some((*ip).into()),
+            InfoVxlan::Group6(ip) => vxlan.remote = Some((*ip).into()),
+            InfoVxlan::Local(ip) => vxlan.local = Some((*ip).into()),
+            InfoVxlan::Local6(ip) => vxlan.local = Some((*ip).into()),
+            InfoVxlan::Port(port) => vxlan.dst_port = Some(*port),
+            InfoVxlan::Learning(false) => vxlan.learning = Some(false),
+            InfoVxlan::Ttl(hops) if *hops != 0 => vxlan.ttl = Some(Inherit::Fixed(*hops)),
+            InfoVxlan::CollectMetadata(on) => vxlan.external = *on,
+            _ => {}
+        }
+    }
+    if vxlan.external {
+        vxlan.id = None;
+        vxlan.learning = vxlan.learning.filter(|learning| *learning);
+    }
+    vxlan
 }
 
 /// The attributes of a kind, each by its number and bytes.

@@ -40,6 +40,8 @@ pub enum LabQuestion {
     Graph(LabGraph),
     /// Print a topology of containerlab as a lab file.
     Import(LabImport),
+    /// Make a lab of namespaces that are there: print its file, and rename and mark them.
+    Adopt(LabAdopt),
 }
 
 #[derive(Debug, Args)]
@@ -134,6 +136,19 @@ pub struct LabImport {
     /// The topology, in YAML; '-' is stdin.
     #[arg(value_name = "FILE|-")]
     pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabAdopt {
+    /// The name of the lab; not needed where all namespaces are called LAB.NODE already.
+    #[arg(long, value_name = "LAB")]
+    pub name: Option<LabName>,
+    /// Only print the file; touch nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Names of namespaces, as patterns of a shell.
+    #[arg(value_name = "PATTERN", required = true)]
+    pub patterns: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! `lab`: a file that becomes a network. One file a question.
 
+mod adopt;
 mod check;
 mod exec;
 mod file;
@@ -32,6 +33,7 @@ pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
         LabQuestion::Show(args) => show::show(&args, context)?,
         LabQuestion::Graph(args) => graph::graph(&args)?,
         LabQuestion::Import(args) => import::import(&args, context)?,
+        LabQuestion::Adopt(args) => adopt::adopt(&args, context)?,
     };
     Ok(Answer::Lab(Box::new(answer)))
 }
