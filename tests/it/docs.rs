@@ -1,15 +1,18 @@
 //! Pages of docs/: what is typed there prints what they say, and what they show is what there is.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use super::{
     generated::{alike, in_shell},
     support::World,
 };
 
-fn page(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
+const README: &str = include_str!("../../README.md");
+const IN_TESTS: &str = include_str!("../../docs/labs-in-tests.md");
+const TYPED: [(&str, &str); 2] = [
+    ("docs/tutorial.md", include_str!("../../docs/tutorial.md")),
+    ("docs/from-ip-scripts.md", include_str!("../../docs/from-ip-scripts.md")),
+];
 
 /// The fenced blocks of a page, each with its language.
 fn blocks(page: &str) -> Vec<(String, String)> {
@@ -45,9 +48,9 @@ fn transcript(text: &str) -> Vec<(String, String)> {
 
 #[test]
 fn transcripts_print_what_the_pages_say() {
-    for name in ["docs/tutorial.md", "docs/from-ip-scripts.md"] {
+    for (name, page) in TYPED {
         let world = World::for_labs();
-        let blocks = blocks(&page(name));
+        let blocks = blocks(page);
         for (language, text) in blocks.iter().filter(|(language, _)| language != "console") {
             if let Some(file) = file_name(text) {
                 fs::write(format!("/proc/{}/root/run/{file}", world.pid()), text).unwrap();
@@ -71,7 +74,7 @@ fn transcripts_print_what_the_pages_say() {
 #[test]
 fn the_lab_of_the_readme_holds_what_it_says() {
     let world = World::for_labs();
-    let blocks = blocks(&page("README.md"));
+    let blocks = blocks(README);
     let (_, lab) = blocks.iter().find(|(language, text)| language == "toml" && text.contains("[[checks]]")).unwrap();
     fs::write(format!("/proc/{}/root/run/office.toml", world.pid()), lab).unwrap();
     let shown = blocks.iter().find(|(_, text)| text.contains("lab test --up office.toml")).unwrap();
@@ -81,27 +84,15 @@ fn the_lab_of_the_readme_holds_what_it_says() {
 
 #[test]
 fn the_test_that_the_page_shows_is_the_one_that_runs() {
-    let shown = blocks(&page("docs/labs-in-tests.md"));
+    let shown = blocks(IN_TESTS);
     let rust: Vec<_> = shown.iter().filter(|(language, _)| language == "rust").map(|(_, text)| text.as_str()).collect();
-    assert_eq!(rust, [page("tests/lab_in_tests.rs")]);
+    assert_eq!(rust, [include_str!("../lab_in_tests.rs")]);
 }
 
 #[test]
 fn the_picture_of_a_lab_is_the_one_that_is_drawn() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/labs/triangle.toml");
-    let drawn = World::new().nsnet(["lab", "graph", "--svg", "-", file.to_str().unwrap()]).ok();
-    assert!(drawn == page("docs/lab.svg"), "run scripts/generate");
-}
-
-#[test]
-fn links_of_the_pages_lead_somewhere() {
-    for name in ["docs/tutorial.md", "docs/from-ip-scripts.md", "docs/labs-in-tests.md"] {
-        let text = page(name);
-        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        // A section of a man page is in parentheses, and no link.
-        for link in links.filter(|link| !link.starts_with("http")) {
-            let there = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(link);
-            assert!(there.exists(), "{name}: {link}");
-        }
-    }
+    let world = World::new();
+    let file = world.lab_file(include_str!("../../examples/labs/triangle.toml"));
+    let drawn = world.ok(&format!("lab graph --svg - {file}"));
+    assert!(drawn == include_str!("../../docs/lab.svg"), "run scripts/generate");
 }

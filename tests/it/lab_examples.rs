@@ -1,6 +1,6 @@
 //! The labs of examples/labs: each comes up and all its checks hold, or the preflight says what the kernel lacks.
 
-use std::{collections::BTreeSet, fs, path::Path};
+use std::collections::BTreeSet;
 
 use super::support::{Ran, World, json, run};
 
@@ -13,15 +13,18 @@ const PROBES: [(&str, &str); 3] = [
 
 /// A world of its own again, of a user who is root of nothing else.
 const ROOTLESS: &str = "unshare --user --map-root-user --mount --net --propagation private sh -euc \
-    'mount -t tmpfs tmpfs /run; ip link set lo up; $NSNET lab test --up \"$FILE\"; rc=$?; \
+    'exec <\"$FILE\"; mount -t tmpfs tmpfs /run; ip link set lo up; rc=0; $NSNET lab test --up - || rc=$?; \
      test -z \"$(ls -A /run/netns 2>/dev/null)\"; exit $rc'";
 
-fn examples() -> Vec<String> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/labs");
-    let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files.into_iter().map(|file| file.to_str().unwrap().to_owned()).collect()
+macro_rules! examples {
+    ($($name:literal)*) => { [$(($name, include_str!(concat!("../../examples/labs/", $name, ".toml")))),*] };
 }
+
+/// All of them.
+pub const EXAMPLES: [(&str, &str); 10] = examples! {
+    "chain" "dual-stack" "fat-tree" "router-on-a-stick" "star-200" "star" "triangle" "two-hosts" "vxlan-sites"
+    "web-service"
+};
 
 /// The kinds of links that a lab adds.
 fn kinds(world: &World, file: &str) -> BTreeSet<String> {
@@ -54,10 +57,9 @@ fn holds_or_is_refused(tested: &Ran, lacking: Option<&String>) {
 
 #[test]
 fn every_example_holds_what_it_promises_or_is_refused_as_a_whole() {
-    let files = examples();
-    assert_eq!(files.len(), 10, "{files:#?}");
-    for file in &files {
+    for (_, text) in EXAMPLES {
         let world = World::for_labs();
+        let file = world.lab_file(text);
         let lacking = kinds(&world, file).into_iter().find(|kind| is_lacking(kind));
         let tested = world.nsnet(["lab", "test", "--up", file]);
         holds_or_is_refused(&tested, lacking.as_ref());
@@ -71,10 +73,10 @@ fn every_example_holds_what_it_promises_or_is_refused_as_a_whole() {
 #[test]
 fn every_example_says_what_it_is_and_has_checks() {
     let world = World::new();
-    for file in examples() {
-        let text = fs::read_to_string(&file).unwrap();
-        assert!(text.starts_with("# "), "{file}");
-        let shown = world.nsnet(["lab", "check", &file]).ok();
+    for (name, text) in EXAMPLES {
+        assert!(text.starts_with("# "), "{name}");
+        let file = world.lab_file(text);
+        let shown = world.nsnet(["lab", "check", file]).ok();
         assert!(shown.contains(" checks: good"), "{shown}");
     }
 }
