@@ -16,6 +16,7 @@ mod plan;
 mod preflight;
 mod problem;
 mod range;
+mod runs;
 mod site;
 pub mod spec;
 mod state;

@@ -21,6 +21,7 @@ mod lab_adopt;
 mod lab_chaos;
 mod lab_files;
 mod lab_props;
+mod lab_run;
 mod lab_up;
 mod library;
 mod link;
