@@ -95,7 +95,7 @@ impl std::error::Error for ExecError {
 ///
 /// Returns only if that failed. The calling thread may be in the namespace then: end it.
 pub fn exec(ns: &Netns, options: &ExecOptions, command: &[OsString], warn: &mut dyn FnMut(Error)) -> ExecError {
-    if let Err(e) = prepare(ns, options, warn) {
+    if let Err(e) = enter(ns, options, warn) {
         return ExecError::Prepare(e);
     }
     let Some(program) = command.first() else {
@@ -108,7 +108,8 @@ pub fn exec(ns: &Netns, options: &ExecOptions, command: &[OsString], warn: &mut 
     }
 }
 
-fn prepare(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Result<()> {
+/// Gives the calling thread the view of a command; it must end, or become the command.
+pub(crate) fn enter(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Result<()> {
     if let Err(e) = vrf::leave() {
         warn(e);
     }

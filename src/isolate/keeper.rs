@@ -16,12 +16,11 @@ use rustix::{
     process::{WaitId, WaitIdOptions, setsid, waitid},
 };
 
-use super::steps::c_string;
 use crate::{
     error::{Error, Result},
     name::NsName,
     netns::{self, Netns, NetnsId, RUN_DIR, rundir},
-    sys::process::{self, Child, EndsHere},
+    sys::process::{self, Child, EndsHere, c_string},
 };
 
 /// The parent's handle of it, and of the name.

@@ -125,11 +125,11 @@ impl Setting<'_> {
         let failed = |e: Errno| Error::os("make", "a pipe", e);
         let (gate, opener) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
         let (told, report) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-        let command: Vec<_> = self.wishes.command.iter().map(steps::c_string).collect();
+        let command: Vec<_> = self.wishes.command.iter().map(process::c_string).collect();
         let env = self.wishes.env.clone().unwrap_or_else(process::environment);
         let path = env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
-        let candidates = steps::candidates(&self.wishes.command[0], path);
-        let variables = steps::variables(&env);
+        let candidates = process::candidates(&self.wishes.command[0], path);
+        let variables = process::variables(&env);
         let sh = [c"/bin/sh", c""].into_iter();
         let program = Program {
             candidates: &candidates,

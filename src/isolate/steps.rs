@@ -1,12 +1,8 @@
 //! From wishes to the steps of the child, in the one order in which they work.
 
 use std::{
-    ffi::{CString, OsStr, OsString},
     fmt::Write as _,
-    os::{
-        fd::OwnedFd,
-        unix::ffi::{OsStrExt, OsStringExt},
-    },
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
     path::{Path, PathBuf},
 };
 
@@ -22,6 +18,7 @@ use crate::{
     exec::view::{self, SysView},
     inspect::NsKind,
     name::quoted,
+    sys::process::c_string,
 };
 
 /// `MQUEUE_MAGIC` of the kernel's `ipc/mqueue.c`.
@@ -286,47 +283,9 @@ fn offsets(monotonic: Option<ClockOffset>, boottime: Option<ClockOffset>) -> Vec
     text.into_bytes()
 }
 
-/// What holds a NUL byte names nothing: cut there, it would name something else.
-pub(super) fn c_string(text: impl AsRef<OsStr>) -> CString {
-    CString::new(text.as_ref().as_bytes()).unwrap_or_default()
-}
-
-/// Where a program may lie, in the order of a `PATH`; a name with a slash is no name but a path.
-pub(super) fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<CString> {
-    if program.as_bytes().contains(&b'/') || program.is_empty() {
-        return vec![c_string(program)];
-    }
-    // What the C library falls back to.
-    let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
-    let dirs = path.as_bytes().split(|&b| b == b':').map(|dir| if dir.is_empty() { b"." } else { dir });
-    dirs.map(|dir| c_string(Path::new(OsStr::from_bytes(dir)).join(program))).collect()
-}
-
-/// `KEY=VALUE`, as a process gets them.
-pub(super) fn variables(env: &[(OsString, OsString)]) -> Vec<CString> {
-    let joined = |(key, value): &(OsString, OsString)| {
-        let text = [key.as_os_str(), OsStr::new("="), value].into_iter().collect::<OsString>();
-        c_string(OsString::from_vec(text.into_vec()))
-    };
-    env.iter().map(joined).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_program_is_looked_for_as_a_shell_does() {
-        let found = |program: &str, path: Option<&str>| {
-            let found = candidates(program.as_ref(), path.map(OsStr::new));
-            found.into_iter().map(|path| path.into_string().unwrap()).collect::<Vec<_>>()
-        };
-        assert_eq!(found("sh", Some("/a:/b")), ["/a/sh", "/b/sh"]);
-        assert_eq!(found("sh", Some(":/b")), ["./sh", "/b/sh"]);
-        assert_eq!(found("./sh", Some("/a")), ["./sh"]);
-        assert_eq!(found("sh", None), ["/bin/sh", "/usr/bin/sh"]);
-        assert_eq!(found("", Some("/a")), [""]);
-    }
 
     #[test]
     fn offsets_are_written_as_the_kernel_reads_them() {

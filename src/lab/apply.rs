@@ -14,7 +14,7 @@ use super::{
     mark,
     observe::{Named, Observed, marks_of, observe, outline},
     plan::plan,
-    preflight,
+    preflight, runs,
     site::{self, Sites},
     state::{Place, State},
     step::{At, LinkEdit, Step},
@@ -129,7 +129,7 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     let steps = plan(desired, &observed.state);
     preflight::check(lab, desired, &observed, &steps)?;
     let warnings = preflight::crowded(desired).filter(|_| !steps.is_empty()).into_iter().collect();
-    if steps.is_empty() && observed.stray_files.is_empty() {
+    if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
     }
     let signals = Held::hold();
@@ -160,6 +160,7 @@ struct Transaction<'a> {
     before: State,
     worker: Worker<'a>,
     strays: Vec<Place>,
+    stray_runs: bool,
     /// Whether everything is taken back when this is dropped, as by a fault.
     armed: bool,
 }
@@ -179,13 +180,18 @@ type GoOn<'a> = &'a mut dyn FnMut(usize) -> Result<()>;
 impl<'a> Transaction<'a> {
     fn new(lab: &'a LabName, desired: &'a State, observed: Observed) -> Self {
         let strays = observed.stray_files.keys().filter(|place| !desired.spaces.contains_key(place)).cloned().collect();
-        let before = observed.state.clone();
-        Self { lab, desired, before, worker: Worker::new(lab, observed), strays, armed: true }
+        let (before, stray_runs) = (observed.state.clone(), observed.stray_runs);
+        Self { lab, desired, before, worker: Worker::new(lab, observed), strays, stray_runs, armed: true }
     }
 
     /// What can be taken back, until nothing is missing; returns what is there and unwanted.
     fn make(&mut self, steps: &[Step], go_on: GoOn<'_>) -> Result<Vec<Step>> {
-        self.worker.perform(steps, go_on)?;
+        let wired = steps.iter().position(starts).unwrap_or(steps.len());
+        self.worker.perform(&steps[..wired], go_on)?;
+        if wired < steps.len() {
+            self.await_links()?;
+            self.worker.perform(&steps[wired..], go_on)?;
+        }
         for _ in 1..ROUNDS {
             let left = self.left()?;
             let missing = left.iter().position(Step::deletes).unwrap_or(left.len());
@@ -208,12 +214,18 @@ impl<'a> Transaction<'a> {
     }
 
     fn not_as_wanted(&self, step: &Step) -> Error {
-        let why = format!("everything was done, and yet there is still to do: {step}");
+        let mut why = format!("everything was done, and yet there is still to do: {step}");
+        if let Step::StartRun { place: Place::Node(node), run } = step {
+            why = format!("{why}; it ended again; {}", runs::log_of(self.lab, node, &run.name));
+        }
         Error::os("bring up lab", self.lab, rustix::io::Errno::PROTO).because(why)
     }
 
     /// Deletes what is not wanted; there is no way back.
     fn finish(mut self, mut left: Vec<Step>, go_on: GoOn<'_>) -> Result<()> {
+        if self.stray_runs {
+            runs::stop(self.lab, &runs::homes_of(&self.worker.sites), &|_, _| false)?;
+        }
         for place in std::mem::take(&mut self.strays) {
             let old = self.worker.files.remove(&place).unwrap_or_default();
             files::put(self.lab, &place, &old, &files::Files::new())?;
@@ -309,6 +321,10 @@ impl<'a> Transaction<'a> {
     }
 }
 
+fn starts(step: &Step) -> bool {
+    matches!(step, Step::StartRun { .. } | Step::RestartRun { .. })
+}
+
 fn forward_only(lab: &LabName, error: &Error) -> Error {
     let why = format!("{error}; what is new is there and something old is deleted: run 'nsnet lab up' again to finish");
     let errno = error.errno().unwrap_or_else(|| rustix::io::Errno::IO.raw_os_error());
@@ -335,6 +351,9 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     preflight::make_room(lab, netns::list()?.len())?;
     let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
+    let nodes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
+    let any_ran = runs::stop(lab, &nodes, &|_, _| true)?;
+    runs::remove_logs(lab)?;
     let doomed = named.iter().map(|named| Doomed {
         name: named.name.clone(),
         // Those are deleted first.
@@ -343,7 +362,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let dead = observed.dead.iter().map(|name| Doomed { name: name.clone(), ends_here: None });
     let doomed: Vec<Doomed> = doomed.chain(dead).collect();
     let files = observed.stray_files;
-    if doomed.is_empty() && files.is_empty() {
+    if doomed.is_empty() && files.is_empty() && !any_ran {
         lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
         return Err(Error::of_kind(crate::error::ErrorKind::NotFound, "take down lab", lab, why));

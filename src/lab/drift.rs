@@ -75,6 +75,9 @@ fn text(step: &Step) -> String {
             format!("{}: the file {} is missing", of(place), name(file))
         }
         Step::WriteFile { place, name: file, .. } => format!("{}: the file {} differs", of(place), name(file)),
+        Step::StartRun { place, run } => format!("{}: {} does not run", of(place), name(&run.name)),
+        Step::RestartRun { place, new, .. } => format!("{}: {} runs with other words", of(place), name(&new.name)),
+        Step::StopRun { place, run } => format!("{}: {} runs, and is not in the file", of(place), name(&run.name)),
         Step::DeleteFile { place, name: file, .. } => {
             format!("{}: the file {} is not in the lab file", of(place), name(file))
         }

@@ -18,6 +18,7 @@ mod probe;
 mod problem;
 mod range;
 mod running;
+mod runs;
 mod site;
 pub mod spec;
 mod state;

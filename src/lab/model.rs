@@ -50,10 +50,11 @@ pub struct Run {
     pub name: String,
     /// Its words.
     pub argv: Vec<String>,
-    /// What tells that it is ready; `None` once it is started.
+    /// What tells that it is ready; `None` once it is started. Of one that was found, nothing is known of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ready: Option<Ready>,
-    /// How long it may take to be ready.
-    #[serde(rename = "within_ms", serialize_with = "as_millis")]
+    /// How long it may take to be ready; zero of one that was found.
+    #[serde(rename = "within_ms", serialize_with = "as_millis", skip_serializing_if = "Duration::is_zero")]
     pub within: Duration,
 }
 
@@ -115,6 +116,14 @@ pub enum Probe {
 
 fn as_millis<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).serialize(to)
+}
+
+impl Run {
+    /// Whether this is another one of the same: ready or not, it needs no new start.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.name, &self.argv) == (&other.name, &other.argv)
+    }
 }
 
 impl Lab {

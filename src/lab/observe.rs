@@ -14,7 +14,7 @@ use std::{
 use rustix::io::Errno;
 
 use super::{
-    files, mark,
+    files, mark, runs,
     site::{self, Inside, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
     step::At,
@@ -55,6 +55,8 @@ pub(super) struct Observed {
     pub foreign_files: Vec<(Place, PathBuf)>,
     /// Files of nodes that have no namespace.
     pub stray_files: BTreeMap<Place, files::Files>,
+    /// Whether commands of the lab run in what is no node any more, because somebody took its name.
+    pub stray_runs: bool,
     /// Ends of pairs in the starting namespace that were a lab's and are about to go, because the other one
     /// has gone: by their names, with their indices.
     pub dying: BTreeMap<IfName, u32>,
@@ -100,6 +102,13 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         }
     }
     observed.share_files();
+    let (running, strays) = runs::running(lab, &runs::homes_of(&observed.sites))?;
+    observed.stray_runs = strays;
+    for (place, runs) in running {
+        if let Some(space) = observed.state.spaces.get_mut(&place) {
+            space.runs = runs;
+        }
+    }
     Ok(observed)
 }
 

@@ -35,6 +35,7 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     steps.extend(plan.sysctls(|key| link_of(key).is_some()));
     steps.extend(plan.write_files());
     steps.extend(plan.raise_ports());
+    steps.extend(plan.start_runs());
     steps.extend(plan.delete());
     steps
 }
@@ -391,8 +392,35 @@ impl Plan<'_> {
         steps
     }
 
-    fn delete(&self) -> Vec<Step> {
+    /// In the order of the file.
+    fn start_runs(&self) -> Vec<Step> {
         let mut steps = Vec::new();
+        for (place, space) in &self.desired.spaces {
+            let seen = self.seen_space(place).map_or(&[][..], |seen| &seen.runs);
+            for run in &space.runs {
+                let (place, run) = (place.clone(), run.clone());
+                match seen.iter().find(|old| old.name == run.name) {
+                    None => steps.push(Step::StartRun { place, run }),
+                    Some(old) if old.is_same(&run) => {}
+                    Some(old) => steps.push(Step::RestartRun { place, old: old.clone(), new: run }),
+                }
+            }
+        }
+        steps
+    }
+
+    fn stop_runs(&self) -> Vec<Step> {
+        let mut steps = Vec::new();
+        for (place, seen) in &self.observed.spaces {
+            let wanted = self.desired.spaces.get(place).map_or(&[][..], |space| &space.runs);
+            let gone = seen.runs.iter().filter(|old| wanted.iter().all(|run| run.name != old.name));
+            steps.extend(gone.map(|run| Step::StopRun { place: place.clone(), run: run.clone() }));
+        }
+        steps
+    }
+
+    fn delete(&self) -> Vec<Step> {
+        let mut steps = self.stop_runs();
         for (place, space) in &self.desired.spaces {
             steps.extend(self.delete_routes(place, space));
             steps.extend(self.delete_addrs(place, space));
@@ -520,7 +548,7 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
-    use crate::netlink::kind::Bridge;
+    use crate::{lab::Run, netlink::kind::Bridge};
 
     fn name(text: &str) -> IfName {
         text.parse().unwrap()
@@ -568,6 +596,10 @@ mod tests {
             link_mut(&mut state, &node(text), "eth0").addrs.insert(addr.parse().unwrap());
         }
         state
+    }
+
+    fn command(name: &str, word: &str) -> Run {
+        Run { name: name.into(), argv: vec![word.into()], ready: None, within: std::time::Duration::ZERO }
     }
 
     fn shown(steps: &[Step]) -> Vec<String> {
@@ -652,6 +684,19 @@ mod tests {
             Step::ResetSysctl { key, .. } => assert!(space.sysctls.remove(&key).is_some(), "{step}"),
             Step::WriteFile { name, new, .. } => drop(space.files.insert(name, new)),
             Step::DeleteFile { name, .. } => assert!(space.files.remove(&name).is_some(), "{step}"),
+            Step::StartRun { run, .. } => {
+                assert!(space.runs.iter().all(|old| old.name != run.name), "{step}");
+                space.runs.push(run);
+                space.runs.sort_by(|one, other| one.name.cmp(&other.name));
+            }
+            Step::RestartRun { old, new, .. } => {
+                let at = space.runs.iter().position(|run| *run == old);
+                space.runs[at.unwrap_or_else(|| panic!("{step}"))] = new;
+            }
+            Step::StopRun { run, .. } => {
+                assert!(space.runs.contains(&run), "{step}");
+                space.runs.retain(|old| *old != run);
+            }
             _ => unreachable!("{step}"),
         }
     }
@@ -719,6 +764,25 @@ mod tests {
             drift(&mut seen);
             assert_eq!(shown(&plan(&lan(), &seen)), [expected]);
         }
+    }
+
+    #[test]
+    fn commands_start_last_and_in_the_order_of_the_file_and_stop_first() {
+        let mut wanted = lan();
+        space(&mut wanted, &node("a")).runs = vec![command("web", "x"), command("dns", "x"), command("log", "x")];
+        let mut seen = lan();
+        space(&mut seen, &node("a")).runs = vec![command("dns", "y"), command("log", "x"), command("old", "x")];
+        space(&mut seen, &node("c")).runs = vec![command("old", "x")];
+        link_mut(&mut seen, &node("a"), "eth0").up = false;
+        let expected = [
+            "bring up a:eth0",
+            "start web in a",
+            "restart dns in a",
+            "stop old in a",
+            "stop old in c",
+            "delete namespace c",
+        ];
+        assert_eq!(shown(&plan(&wanted, &seen)), expected);
     }
 
     #[test]
@@ -821,7 +885,8 @@ mod tests {
         let sysctls =
             vec((0..3usize, select(vec!["net.ipv4.ip_forward", "net.ipv4.conf.eth0.rp_filter"]), 0..2u8), 0..3);
         let files = vec((0..3usize, select(vec!["hosts", "resolv.conf"]), select(vec!["x", "y"])), 0..3);
-        (pairs(), vec(0..3usize, 0..3), sysctls, files).prop_map(|(pairs, nodes, sysctls, files)| {
+        let runs = vec((0..3usize, select(vec!["web", "dns"]), select(vec!["x", "y"])), 0..3);
+        (pairs(), vec(0..3usize, 0..3), sysctls, files, runs).prop_map(|(pairs, nodes, sysctls, files, runs)| {
             let mut state = State::default();
             for pair in &pairs {
                 add_pair(&mut state, pair);
@@ -834,6 +899,13 @@ mod tests {
             }
             for (at, file, text) in files {
                 space(&mut state, &place_of(at)).files.insert(file.into(), text.into());
+            }
+            for (at, run, word) in runs {
+                let runs = &mut space(&mut state, &place_of(at)).runs;
+                if runs.iter().all(|other| other.name != run) {
+                    runs.push(command(run, word));
+                    runs.sort_by(|one, other| one.name.cmp(&other.name));
+                }
             }
             state
         })

@@ -8,7 +8,7 @@ use std::{
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::spec::serialize_kind;
+use super::{model::Run, spec::serialize_kind};
 use crate::{
     addr::{IfAddr, Mac, Prefix},
     name::{IfName, NodeName},
@@ -55,6 +55,9 @@ pub struct Space {
     pub sysctls: BTreeMap<String, String>,
     /// Files that lie over those of `/etc` in the node, by their name there, with what they hold.
     pub files: BTreeMap<String, String>,
+    /// Commands that run in it, in the order in which they are started.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<Run>,
 }
 
 /// One link.

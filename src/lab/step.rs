@@ -4,7 +4,10 @@ use std::fmt;
 
 use crate::{
     addr::{IfAddr, Mac},
-    lab::state::{LinkState, LinkWhat, Place, RouteState},
+    lab::{
+        model::Run,
+        state::{LinkState, LinkWhat, Place, RouteState},
+    },
     name::IfName,
     netlink::kind::Kind,
 };
@@ -105,6 +108,29 @@ pub enum Step {
         /// What it is to hold.
         new: String,
     },
+    /// Stops a command, and starts another one of its name.
+    RestartRun {
+        /// The node.
+        place: Place,
+        /// The one that runs.
+        old: Run,
+        /// The one to be.
+        new: Run,
+    },
+    /// Starts a command, and waits until it is ready.
+    StartRun {
+        /// The node.
+        place: Place,
+        /// The command.
+        run: Run,
+    },
+    /// Stops a command for good.
+    StopRun {
+        /// The node.
+        place: Place,
+        /// The command.
+        run: Run,
+    },
     /// Deletes a route.
     DeleteRoute {
         /// Where.
@@ -195,7 +221,10 @@ impl Step {
             Self::WriteFile { place, name, old: Some(old), new } => {
                 Self::WriteFile { place, name, old: Some(new), new: old }
             }
-            Self::DeleteRoute { .. }
+            Self::RestartRun { place, old, new } => Self::RestartRun { place, old: new, new: old },
+            Self::StartRun { place, run } => Self::StopRun { place, run },
+            Self::StopRun { .. }
+            | Self::DeleteRoute { .. }
             | Self::DeleteAddr { .. }
             | Self::DeleteLink(_)
             | Self::DeleteFile { .. }
@@ -208,7 +237,8 @@ impl Step {
     pub fn deletes(&self) -> bool {
         matches!(
             self,
-            Self::DeleteRoute { .. }
+            Self::StopRun { .. }
+                | Self::DeleteRoute { .. }
                 | Self::DeleteAddr { .. }
                 | Self::DeleteLink(_)
                 | Self::DeleteFile { .. }
@@ -221,7 +251,7 @@ impl Step {
     pub fn interrupts(&self) -> bool {
         match self {
             // Before Linux 6.2, a link that is up has to go down for it.
-            Self::RenameLink { .. } => true,
+            Self::RenameLink { .. } | Self::RestartRun { .. } => true,
             Self::ChangeLink { change, .. } => match change {
                 LinkEdit::Mac { .. } | LinkEdit::Up { new: false } | LinkEdit::Master { old: Some(_), .. } => true,
                 LinkEdit::Mtu { .. } | LinkEdit::Up { new: true } | LinkEdit::Master { .. } | LinkEdit::Kind { .. } => {
@@ -243,6 +273,9 @@ impl Step {
             | Self::SetSysctl { place, .. }
             | Self::ResetSysctl { place, .. }
             | Self::WriteFile { place, .. }
+            | Self::RestartRun { place, .. }
+            | Self::StartRun { place, .. }
+            | Self::StopRun { place, .. }
             | Self::DeleteRoute { place, .. }
             | Self::DeleteFile { place, .. } => place,
             Self::CreateLink(new) | Self::DeleteLink(new) => &new.at.place,
@@ -267,6 +300,9 @@ impl Step {
             Self::SetSysctl { .. } => "set_sysctl",
             Self::ResetSysctl { .. } => "reset_sysctl",
             Self::WriteFile { .. } => "write_file",
+            Self::RestartRun { .. } => "restart_command",
+            Self::StartRun { .. } => "start_command",
+            Self::StopRun { .. } => "stop_command",
             Self::DeleteRoute { .. } => "delete_route",
             Self::DeleteAddr { .. } => "delete_address",
             Self::DeleteLink(_) => "delete_link",
@@ -360,6 +396,9 @@ impl fmt::Display for Step {
             }
             Self::WriteFile { place, name, old: None, .. } => write!(f, "write file {} of {}", file(name), of(place)),
             Self::WriteFile { place, name, .. } => write!(f, "rewrite file {} of {}", file(name), of(place)),
+            Self::RestartRun { place, new, .. } => write!(f, "restart {} in {}", file(&new.name), of(place)),
+            Self::StartRun { place, run } => write!(f, "start {} in {}", file(&run.name), of(place)),
+            Self::StopRun { place, run } => write!(f, "stop {} in {}", file(&run.name), of(place)),
             Self::DeleteRoute { place, route } => write!(f, "delete route {} in {}", shown_route(route), of(place)),
             Self::DeleteAddr { at, addr } => write!(f, "delete address {addr} from {at}"),
             Self::DeleteLink(old) => write!(f, "delete {old}"),

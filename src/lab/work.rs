@@ -12,6 +12,7 @@ use super::{
     files::{self, Files},
     mark,
     observe::{Observed, observe},
+    runs,
     site::{self, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, State},
     step::{At, LinkEdit, PlannedLink, Step, word_of},
@@ -65,6 +66,7 @@ enum Way {
     Deaths,
     Files,
     Ends,
+    Runs,
     /// By changes through the connection of a place.
     Changes,
 }
@@ -77,6 +79,7 @@ fn way(step: &Step) -> Way {
         Step::DeleteLink(_) => Way::Deaths,
         Step::WriteFile { .. } | Step::DeleteFile { .. } => Way::Files,
         Step::DeleteSpace(_) => Way::Ends,
+        Step::StartRun { .. } | Step::RestartRun { .. } | Step::StopRun { .. } => Way::Runs,
         _ => Way::Changes,
     }
 }
@@ -122,19 +125,19 @@ impl<'a> Worker<'a> {
                 go_on(self.done.len())?;
                 match settings {
                     Some(settings) => self.create_spaces(part, settings)?,
-                    None => self.perform_alike(part)?,
+                    None => self.perform_alike(part, go_on)?,
                 }
             }
             let left = elsewhere(settings.unwrap_or_default(), run);
             for part in left.chunks(PART) {
                 go_on(self.done.len())?;
-                self.perform_alike(part)?;
+                self.perform_alike(part, go_on)?;
             }
         }
         Ok(())
     }
 
-    fn perform_alike(&mut self, steps: &[Step]) -> Result<()> {
+    fn perform_alike(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         match way(&steps[0]) {
             Way::Spaces => self.create_spaces(steps, &[]),
             Way::Sysctls => self.change_sysctls(steps),
@@ -142,6 +145,7 @@ impl<'a> Worker<'a> {
             Way::Deaths => self.delete_links(steps),
             Way::Files => self.change_files(steps),
             Way::Ends => self.delete_spaces(steps),
+            Way::Runs => self.change_runs(steps, go_on),
             Way::Changes => self.change(steps),
         }
     }
@@ -388,6 +392,28 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
+    /// All that are to be stopped at once; those that are to be started one after the other.
+    fn change_runs(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
+        for run in steps.chunk_by(|one, next| stops(one) && stops(next)) {
+            // Said first: what has begun to start is taken back too.
+            self.done.extend(run.iter().cloned());
+            let old = |place: &Place, name: &str| run.iter().any(|step| old_run(step) == Some((place, name)));
+            if run.iter().any(|step| old_run(step).is_some()) {
+                runs::stop(self.lab, &runs::homes_of(&self.sites), &old)?;
+            }
+            if let [
+                Step::StartRun { place: Place::Node(node), run }
+                | Step::RestartRun { place: Place::Node(node), new: run, .. },
+            ] = run
+            {
+                let done = self.done.len();
+                let ns = self.site(&Place::Node(node.clone()))?.open()?;
+                runs::start((self.lab, node), &ns, run, &mut || go_on(done))?;
+            }
+        }
+        Ok(())
+    }
+
     fn delete_spaces(&mut self, steps: &[Step]) -> Result<()> {
         let doomed: Vec<Doomed> = steps.iter().filter_map(|step| self.doomed(step.place())).collect();
         // A connection keeps its namespace alive.
@@ -471,7 +497,7 @@ impl<'a> Worker<'a> {
                 let far = old.peer.as_ref().map(|(far, _)| &far.place);
                 made.contains(&old.at.place) && far.is_none_or(|far| made.contains(far))
             }
-            Step::DeleteSpace(_) | Step::DeleteFile { .. } | Step::WriteFile { .. } => false,
+            Step::DeleteSpace(_) | Step::DeleteFile { .. } | Step::WriteFile { .. } | Step::StopRun { .. } => false,
             step => made.contains(step.place()),
         };
         self.done.iter().rev().filter_map(Step::inverse).filter(|step| !goes_anyway(step)).collect()
@@ -505,6 +531,18 @@ impl NewSpace<'_> {
             sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
         }
         Ok(socket)
+    }
+}
+
+fn stops(step: &Step) -> bool {
+    matches!(step, Step::StopRun { .. })
+}
+
+/// The command that a step stops.
+fn old_run(step: &Step) -> Option<(&Place, &str)> {
+    match step {
+        Step::StopRun { place, run } | Step::RestartRun { place, old: run, .. } => Some((place, &run.name)),
+        _ => None,
     }
 }
 

@@ -65,7 +65,7 @@ impl NetnsId {
         Self { device: file.dev(), inode: file.ino() }
     }
 
-    fn of_path(path: impl AsRef<Path>) -> io::Result<Self> {
+    pub(crate) fn of_path(path: impl AsRef<Path>) -> io::Result<Self> {
         // Files that others have open are looked at too: a server that is gone must not be asked.
         let file = statx(CWD, path.as_ref(), AtFlags::STATX_DONT_SYNC, StatxFlags::INO)?;
         Ok(Self { device: makedev(file.stx_dev_major, file.stx_dev_minor), inode: file.stx_ino })

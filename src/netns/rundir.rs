@@ -31,7 +31,8 @@ use crate::{
 };
 
 /// nsnet's own directory; only root writes there.
-const NSNET_DIR: &str = "/run/nsnet";
+/// What is nsnet's own.
+pub(crate) const NSNET_DIR: &str = "/run/nsnet";
 const LOCK_FILE: &str = "/run/nsnet/lock";
 /// The same, for who must not allocate.
 pub(crate) const LOCK_FILE_C: &CStr = c"/run/nsnet/lock";

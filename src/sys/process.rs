@@ -1,9 +1,13 @@
 //! Processes: made by clone3, named by a pidfd, replaced by a program.
 
 use std::{
-    ffi::{CStr, OsString, c_char, c_int},
+    ffi::{CStr, CString, OsStr, OsString, c_char, c_int},
     marker::PhantomData,
-    os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+    os::{
+        fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
+        unix::ffi::{OsStrExt, OsStringExt},
+    },
+    path::Path,
     ptr,
 };
 
@@ -222,7 +226,50 @@ pub(crate) fn raise_loopback() -> io::Result<()> {
     }
 }
 
+/// What holds a NUL byte names nothing: cut there, it would name something else.
+pub(crate) fn c_string(text: impl AsRef<OsStr>) -> CString {
+    CString::new(text.as_ref().as_bytes()).unwrap_or_default()
+}
+
+/// Where a program may lie, in the order of a `PATH`; a name with a slash is no name but a path.
+pub(crate) fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<CString> {
+    if program.as_bytes().contains(&b'/') || program.is_empty() {
+        return vec![c_string(program)];
+    }
+    // What the C library falls back to.
+    let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
+    let dirs = path.as_bytes().split(|&b| b == b':').map(|dir| if dir.is_empty() { b"." } else { dir });
+    dirs.map(|dir| c_string(Path::new(OsStr::from_bytes(dir)).join(program))).collect()
+}
+
+/// `KEY=VALUE`, as a process gets them.
+pub(crate) fn variables(env: &[(OsString, OsString)]) -> Vec<CString> {
+    let joined = |(key, value): &(OsString, OsString)| {
+        let text = [key.as_os_str(), OsStr::new("="), value].into_iter().collect::<OsString>();
+        c_string(OsString::from_vec(text.into_vec()))
+    };
+    env.iter().map(joined).collect()
+}
+
 /// The environment that this process was started with, or has now.
 pub(crate) fn environment() -> Vec<(OsString, OsString)> {
     std::env::vars_os().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_looked_for_as_a_shell_does() {
+        let found = |program: &str, path: Option<&str>| {
+            let found = candidates(program.as_ref(), path.map(OsStr::new));
+            found.into_iter().map(|path| path.into_string().unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(found("sh", Some("/a:/b")), ["/a/sh", "/b/sh"]);
+        assert_eq!(found("sh", Some(":/b")), ["./sh", "/b/sh"]);
+        assert_eq!(found("./sh", Some("/a")), ["./sh"]);
+        assert_eq!(found("sh", None), ["/bin/sh", "/usr/bin/sh"]);
+        assert_eq!(found("", Some("/a")), [""]);
+    }
 }

@@ -30,7 +30,7 @@ const SCRIPT: &str = "
 const KERNEL: &str = "
     for ns in r1 h1 h2; do
         name=$(ls /run/netns | grep -E \"^(campus[.])?$ns$\"); echo $ns; stat -L -c %i /run/netns/$name
-        ip -n $name -d link | sed 's/ group [a-z0-9]*//; s/link-netns[a-z]* [^ ]*//; s/[a-z_]*timer *[0-9.]*//g; /alias/d; /altname/d'; ip -n $name addr | grep inet
+        ip -n $name -d link | sed 's/ group [a-z0-9]*//; s/link-netns[a-z]* [^ ]*//; s/[a-z_]*timer *[0-9.]*//g; /alias/d; /altname/d'; ip -n $name addr | grep inet | grep -v fe80
         ip -n $name route | sed 's/ proto [a-z0-9]*//g'; ip -n $name -6 route | sed 's/ proto [a-z0-9]*//g'
     done; ip -d addr show out | sed 's/ group [a-z0-9]*//; s/link-netns[a-z]* [^ ]*//'";
 

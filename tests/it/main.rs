@@ -23,6 +23,7 @@ mod lab_chaos;
 mod lab_examples;
 mod lab_files;
 mod lab_props;
+mod lab_run;
 mod lab_test;
 mod lab_up;
 mod library;

@@ -78,8 +78,14 @@ fn check(said: &spec::Node, faults: &mut Faults) {
     if let Some(hostname) = &said.hostname {
         check_hostname(hostname, faults);
     }
+    let mut names = HashSet::new();
     for run in &said.run {
         check_run(run.get_ref(), faults);
+        let name = run_name(run.get_ref());
+        if !names.insert(name.clone()) {
+            let hint = "give one of them a 'name'";
+            faults.advise(run.span(), format!("two commands are called '{}'", escaped(name.as_bytes())), hint);
+        }
     }
 }
 
@@ -136,10 +142,17 @@ fn check_hostname(hostname: &Placed<String>, faults: &mut Faults) {
     faults.add(hostname.span(), format!("cannot use host name '{}': {problem}", escaped(name.as_bytes())));
 }
 
+/// With those of lab and node, it is the name of a file.
+const MOST_RUN_NAME_BYTES: usize = 64;
+
 fn check_run(run: &spec::Run, faults: &mut Faults) {
     check_command(&run.command, faults);
     if let Some(name) = &run.name {
         check_label(name, faults);
+        if name.get_ref().contains('/') || name.get_ref().len() > MOST_RUN_NAME_BYTES {
+            let why = format!("its log is called so: no '/', and no more than {MOST_RUN_NAME_BYTES} bytes");
+            faults.add(name.span(), why);
+        }
     }
     match run.ready.as_ref().map(|ready| (ready.span(), ready.get_ref())) {
         Some((span, spec::Ready::Tcp(0))) => faults.add(span, "there is no port 0"),
@@ -187,15 +200,21 @@ pub(super) fn meant(draft: &Draft, spec: &Spec) -> Vec<LabNode> {
     .collect()
 }
 
-fn meant_run(run: &spec::Run) -> Run {
-    let argv = run.command.get_ref().argv();
+/// What it is called: as it says, or as its first word without directories.
+fn run_name(run: &spec::Run) -> String {
     let first = match run.command.get_ref() {
-        spec::Words::Line(line) => line.split_whitespace().next().unwrap_or_default().to_owned(),
-        spec::Words::Each(words) => words.first().cloned().unwrap_or_default(),
+        spec::Words::Line(line) => line.split_whitespace().next().unwrap_or_default(),
+        spec::Words::Each(words) => words.first().map_or("", String::as_str),
     };
+    let file = first.rsplit('/').find(|part| !part.is_empty()).unwrap_or("command");
+    let short = || file.chars().take(MOST_RUN_NAME_BYTES / 4).collect();
+    run.name.as_ref().map_or_else(short, |name| name.get_ref().clone())
+}
+
+fn meant_run(run: &spec::Run) -> Run {
     Run {
-        name: run.name.as_ref().map_or(first, |name| name.get_ref().clone()),
-        argv,
+        name: run_name(run),
+        argv: run.command.get_ref().argv(),
         ready: run.ready.as_ref().map(|ready| match ready.get_ref() {
             spec::Ready::Tcp(port) => Ready::Tcp(*port),
             spec::Ready::File(path) => Ready::File(path.into()),

@@ -40,7 +40,8 @@ pub(super) fn of(
             _ => BTreeMap::new(),
         };
         let sysctls = nodes::sysctls(node, draft.said(at, spec));
-        let space = Space { links: links.collect(), routes, sysctls, files };
+        let runs = own.iter().find(|own| node.place == Place::Node(own.name.clone())).map(|own| own.runs.clone());
+        let space = Space { links: links.collect(), routes, sysctls, files, runs: runs.unwrap_or_default() };
         if node.place != Place::Here || space != Space::default() {
             state.spaces.insert(node.place.clone(), space);
         }

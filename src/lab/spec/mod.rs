@@ -161,7 +161,7 @@ pub struct Check {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Run {
-    /// What it is called in reports; the first word of the command unless told.
+    /// What it is called in reports and as a log; the first word of the command unless told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<Placed<String>>,
     /// The command: a list of words, or a line for the shell.

@@ -113,6 +113,9 @@ fn write_space(out: &mut impl Write, place: &Place, space: &Space) -> io::Result
         let line = format!("    {name}{master}{down} {}", addrs.join(" "));
         writeln!(out, "{}", line.trim_end())?;
     }
+    for run in &space.runs {
+        writeln!(out, "    runs {}: {}", escaped(run.name.as_bytes()), escaped(run.argv.join(" ").as_bytes()))?;
+    }
     Ok(())
 }
 
