@@ -20,6 +20,7 @@ mod isolate_user;
 mod lab_adopt;
 mod lab_chaos;
 mod lab_files;
+mod lab_graph;
 mod lab_props;
 mod lab_run;
 mod lab_up;
