@@ -27,6 +27,7 @@ use render::{Answer, Format, ListRow, Style, View};
 mod commands {
     #[allow(dead_code)]
     pub enum Failure {
+        Unknown(Box<Failure>),
         Output(std::io::Error),
         Work(nsnet::Error),
         Failed(String),

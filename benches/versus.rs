@@ -41,13 +41,22 @@ fn main() {
         .chain([map()])
         .chain(kinds())
         .chain(isolations())
+        .chain([50, 200, 1000].into_iter().flat_map(stars))
         .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
         // The slow ones need fewer rounds to be as sure.
         let slow = row.before.contains("seq") || row.name.contains("200");
-        let times = measure(&row, if slow { rounds.min(20) } else { rounds });
+        let slower = row.name.contains("star of 1000");
+        let most = if slower {
+            5
+        } else if slow {
+            20
+        } else {
+            rounds
+        };
+        let times = measure(&row, rounds.min(most));
         table.add(&row, &times);
-        shell("nsnet -q --all del; rm -f /run/ids");
+        shell("nsnet -q --all del; rm -rf /run/ids /run/bench");
     }
     println!("{}", table.text);
     growth(rounds.min(20));
@@ -117,6 +126,58 @@ fn map() -> Row {
     let each: Vec<&str> = each.iter().map(String::as_str).collect();
     let variants = vec![variant("nsnet map", &["nsnet -q -j map"]), variant("100 times ip -j link", &each)];
     row("a map of 100 namespaces and 200 links", wired, "nsnet -q --all del", &[0.2], variants)
+}
+
+/// A lab of one switch with `n` nodes and the starting namespace on it, beside the same network by other
+/// means. Besides, nsnet tries what the kernel has, writes a hosts file for each node, looks again at all of
+/// it, and waits for the first packet to get through.
+fn stars(n: usize) -> Vec<Row> {
+    let file = format!(
+        "mkdir -p /run/bench; printf '%s\\n' 'name = \"star\"' '[nodes.\"h[1-{n}]\"]' '[networks.lan]' \
+         'subnet = \"10.77.0.0/16\"' 'gateway = \".\"' \
+         'members = [\".:gw=10.77.255.254/16\", \"h[1-{n}]\"]' > /run/bench/star.toml"
+    );
+    let (floor, batch) = (format!("star_floor %s {n}"), format!("star_batch.sh %s {n}"));
+    let by = |program: &str, what| program.replace("%s", what);
+    let lab = |what: &str| format!("nsnet -q lab {what} /run/bench/star.toml");
+    let gone = format!(
+        "[ ! -e /run/netns/star.h1 ] || {} >/dev/null; [ ! -e /run/netns/sf1 ] || {}",
+        lab("down"),
+        by(&floor, "down")
+    );
+    let both = format!("{file}; {} >/dev/null; {}", lab("up"), by(&floor, "up"));
+    let there = format!("{file}; {} >/dev/null", lab("up"));
+    vec![
+        row(
+            &format!("lab up: star of {n}"),
+            &file,
+            &gone,
+            &[0.5, 1.15],
+            vec![
+                variant("nsnet lab up", &[&lab("up")]),
+                variant("ip -batch", &[&by(&batch, "up")]),
+                variant("C, one process", &[&by(&floor, "up")]),
+            ],
+        ),
+        row(
+            &format!("lab down, settled: star of {n}"),
+            &both,
+            &gone,
+            &[1.0, 1.0],
+            vec![
+                variant("nsnet lab down", &[&lab("down")]),
+                variant("ip -batch", &[&by(&batch, "down")]),
+                variant("C, one process", &[&by(&floor, "down")]),
+            ],
+        ),
+        row(
+            &format!("lab up of what is up, and status: star of {n}"),
+            &there,
+            "",
+            &[1.1],
+            vec![variant("nsnet lab up", &[&lab("up")]), variant("nsnet lab status", &[&lab("status")])],
+        ),
+    ]
 }
 
 /// Namespaces of every kind.
@@ -384,6 +445,14 @@ fn growth(rounds: usize) {
 
 /// Peak memory, with 3,000 names there.
 fn memory() {
+    let lab = "name = \"star\"\n[nodes.\"h[1-1000]\"]\n[networks.lan]\nsubnet = \"10.77.0.0/16\"\nmembers = [\"h[1-1000]\"]\n";
+    fs::create_dir_all("/run/bench").unwrap();
+    fs::write("/run/bench/star.toml", lab).unwrap();
+    println!("| peak memory of a lab of 1,000 nodes | KiB |\n|---|---|");
+    for verb in ["up", "status", "down"] {
+        println!("| lab {verb} | {} |", peak(&format!("{} -q lab {verb} /run/bench/star.toml", nsnet())));
+    }
+    println!();
     println!("| peak memory, KiB | nsnet | ip |\n|---|---|---|");
     for (verb, ours, theirs) in [("list of 3,000", "list", "netns list"), ("add", "add m1", "netns add m2")] {
         println!("| {verb} | {} | {} |", peak(&format!("{} {ours}", nsnet())), peak(&format!("ip {theirs}")));

@@ -146,6 +146,22 @@
 //! # Ok::<(), nsnet::Error>(())
 //! ```
 //!
+//! [`lab::Running`] has a lab up for as long as it lives, for tests that need a network of their own, and
+//! [`lab::test`](lab::test()) tries the checks of one.
+//!
+//! ```
+//! use nsnet::lab::{Lab, Running, Verdict};
+//! let lab = Lab::read(r#"
+//!     name = "doc-checked"
+//!     nodes = { left = {}, right = {} }
+//!     links = [{ ends = ["left", "right"], subnet = "10.0.0.0/30" }]
+//!     checks = [{ from = "left", to = "right" }]
+//! "#).expect("it has no problems");
+//! let running = Running::up(&lab)?;
+//! assert_eq!(running.test()?[0].verdict, Verdict::Holds);
+//! # Ok::<(), nsnet::Error>(())
+//! ```
+//!
 //! # Promises
 //!
 //! The library never prints, exits or reads the command line. It never switches the namespace of a

@@ -113,6 +113,12 @@ pub(crate) fn enter(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Erro
     if let Err(e) = vrf::leave() {
         warn(e);
     }
+    settle(ns, options, warn)
+}
+
+/// Moves the calling thread, which must be about to end, to where a command is to see what it sees; the
+/// process stays in its cgroup.
+pub(crate) fn settle(ns: &Netns, options: &ExecOptions, warn: &mut dyn FnMut(Error)) -> Result<()> {
     if options.bare {
         ns.enter()?;
     } else {

@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::OwnedFd,
+        fd::{AsFd, OwnedFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
@@ -17,8 +17,8 @@ use rustix::{
     fs::{CWD, StatVfsMountFlags, statvfs},
     io::Errno,
     mount::{
-        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
-        mount_change, move_mount, open_tree, unmount,
+        FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
+        fsconfig_create, fsmount, fsopen, mount_bind, mount_change, move_mount, open_tree, unmount,
     },
 };
 
@@ -42,9 +42,6 @@ pub(super) fn enter(ns: &Netns, etc: Option<&NsName>, warn: &mut dyn FnMut(Error
         File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the current mount namespace", e))?;
     let names = rundir::open_shared_mount();
     let mut sys_view = SysView::prepare()?;
-    // The mount namespace that is left may have nobody else in it, as in an exec inside an exec; it
-    // would fall apart, and with it the peer group of `names`.
-    let _outside = File::open("/proc/thread-self/ns/mnt").map_err(|e| Error::os("open", "the mount namespace", e))?;
     ns.enter()?;
     sys::unshare_mount().map_err(|e| Error::os("make a mount namespace for", ns, e))?;
     // What is mounted outside is seen inside, and nothing the other way.
@@ -90,7 +87,7 @@ fn can_set_group() -> bool {
 /// The `/sys` of a network namespace, made ready outside of it.
 pub(crate) struct SysView {
     target: CString,
-    flags: MountFlags,
+    flags: MountAttrFlags,
     below: Vec<Kept>,
     keep_old: bool,
 }
@@ -130,6 +127,10 @@ impl SysView {
     /// Mounts the `/sys` of the network namespace that this thread is in now, and moves what was
     /// mounted below the old one over to it. Allocates nothing.
     pub(crate) fn show(&mut self) -> rustix::io::Result<()> {
+        // Before the old one goes: where this is refused, that stays.
+        let new = fsopen(c"sysfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        fsconfig_create(new.as_fd())?;
+        let new = fsmount(new.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, self.flags)?;
         let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         for kept in &mut self.below {
             kept.tree = open_tree(CWD, &*kept.point, clone);
@@ -138,7 +139,7 @@ impl SysView {
             // In a user namespace it is locked in place; the new one then covers it.
             let _ = unmount(&*self.target, UnmountFlags::DETACH);
         }
-        mount(c"sysfs", &*self.target, c"sysfs", self.flags, None)?;
+        move_mount(&new, c"", CWD, &*self.target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
         for kept in &mut self.below {
             if let Ok(tree) = &kept.tree
                 && let Err(e) = move_mount(tree, c"", CWD, &*kept.point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
@@ -177,11 +178,15 @@ fn outermost(mut points: Vec<PathBuf>) -> BTreeSet<PathBuf> {
 }
 
 /// The kernel lets a user namespace mount sysfs only as restricted as the one it covers.
-fn sys_flags() -> MountFlags {
-    let Ok(now) = statvfs(SYS) else { return MountFlags::empty() };
-    let pairs = [(StatVfsMountFlags::RDONLY, MountFlags::RDONLY), (StatVfsMountFlags::NOSUID, MountFlags::NOSUID)];
+fn sys_flags() -> MountAttrFlags {
+    let always = MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let Ok(now) = statvfs(SYS) else { return always };
+    let pairs = [
+        (StatVfsMountFlags::RDONLY, MountAttrFlags::MOUNT_ATTR_RDONLY),
+        (StatVfsMountFlags::NOSUID, MountAttrFlags::MOUNT_ATTR_NOSUID),
+    ];
     let set = pairs.into_iter().filter(|(seen, _)| now.f_flag.contains(*seen));
-    set.map(|(_, flag)| flag).chain([MountFlags::NODEV, MountFlags::NOEXEC]).collect()
+    set.fold(always, |flags, (_, flag)| flags | flag)
 }
 
 /// Binds each entry of `/etc/netns/NAME` over its namesake in `/etc`; a symlink there is followed.

@@ -78,6 +78,8 @@ pub(super) enum Act {
     /// Lets these groups ping; the first that the kernel takes.
     PingGroups(Vec<String>),
     ChangeDir(CString),
+    /// To the root where there is no such directory any more.
+    ChangeDirOrRoot(CString),
     DropCapabilities(CapabilitySet),
     NoNewPrivileges,
     CloseOnExec,
@@ -157,6 +159,7 @@ impl Act {
             Self::RaiseLoopback => process::raise_loopback(),
             Self::PingGroups(ranges) => open_ping(ranges),
             Self::ChangeDir(dir) => chdir(&**dir),
+            Self::ChangeDirOrRoot(dir) => chdir(&**dir).or_else(|_| chdir(c"/")),
             Self::DropCapabilities(dropped) => caps::drop(*dropped),
             Self::NoNewPrivileges => set_no_new_privs(true),
             Self::CloseOnExec => process::close_on_exec_from(3),
@@ -243,7 +246,10 @@ fn bind_resolv_conf(text: &[u8]) -> rustix::io::Result<()> {
 
 fn write_file(path: &CStr, text: &[u8]) -> rustix::io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let file = rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))?;
+    let mode = Mode::from_raw_mode(0o644);
+    let file = rustix::fs::open(path, flags, mode)?;
+    // Whatever the caller's mask: others inside read it too.
+    rustix::fs::fchmod(&file, mode)?;
     rustix::io::write(file.as_fd(), text).map(drop)
 }
 

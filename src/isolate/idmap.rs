@@ -152,12 +152,17 @@ pub(super) struct Maps {
 impl Maps {
     /// Looks up what the wishes mean for the caller.
     pub(super) fn resolve(wishes: &IdMaps) -> Result<Self> {
-        Ok(Self {
+        let maps = Self {
             users: resolve(wishes, &wishes.users, &users())?,
             groups: resolve(wishes, &wishes.groups, &groups())?,
             setgroups: wishes.setgroups,
             auto: wishes.auto,
-        })
+        };
+        if maps.setgroups == Some(true) && maps.alone_with_own_group() {
+            let reason = "only who may map any group can keep it: as root, or with groups of '/etc/subgid'";
+            return Err(Error::invalid("allow", "setgroups inside", reason));
+        }
+        Ok(maps)
     }
 
     /// Whether the caller is nobody inside, but could be root.
@@ -184,7 +189,8 @@ impl Maps {
 
     /// Writes them for a child that waits. Each file can be written once; groups are denied before they are mapped.
     pub(super) fn write(&self, pid: u32) -> Result<()> {
-        if !self.groups.is_empty() && !self.allow_setgroups() {
+        let denied = self.setgroups == Some(false) || !self.groups.is_empty() && !self.allow_setgroups();
+        if denied {
             fs::write(format!("/proc/{pid}/setgroups"), "deny")
                 .map_err(|e| Error::os("deny", "setgroups inside", e))?;
         }
@@ -290,7 +296,7 @@ fn write(pid: u32, map: &[IdRange], ids: &Ids, auto: bool) -> Result<()> {
     if map.is_empty() {
         return Ok(());
     }
-    if auto && !is_privileged(ids) || !is_privileged(ids) && !is_own_alone(map, ids) {
+    if !is_privileged(ids) && (auto || !is_own_alone(map, ids)) {
         return write_by_helper(pid, map, ids);
     }
     let mut text = String::new();

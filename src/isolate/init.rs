@@ -25,6 +25,7 @@ fn watch(command: u32, report: &Report) -> ! {
     // How it looks in `ps`; without it, it would look like the program that made it.
     let _ = rustix::thread::set_name(c"nsnet-init");
     process::close_all_but(&[std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(report))]);
+    report.split();
     loop {
         let signal = signal::wait();
         match signal.number {

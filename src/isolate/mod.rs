@@ -19,6 +19,7 @@ mod child;
 mod idmap;
 mod init;
 mod keeper;
+mod pidfile;
 mod report;
 mod run;
 mod steps;
@@ -260,7 +261,8 @@ impl Isolation {
     /// A directory that is the root inside.
     #[must_use]
     pub fn root(mut self, dir: impl Into<PathBuf>) -> Self {
-        self.root = Some(dir.into());
+        // The one there is needs nothing done.
+        self.root = Some(dir.into()).filter(|dir| dir.as_os_str() != "/");
         self
     }
 
@@ -316,7 +318,8 @@ impl Isolation {
         self
     }
 
-    /// The signal that process 1 gets when the calling thread ends; KILL unless set.
+    /// The signal that process 1 gets when the calling thread ends; KILL unless set. The kernel forgets it where the command
+    /// changes its own user; an [`init`](Self::init) keeps it.
     ///
     /// # Errors
     ///

@@ -13,6 +13,8 @@ pub(super) enum Told {
     Warned(usize, Errno),
     /// All steps are done; the child waits for a last word.
     Ready,
+    /// The init has made the command.
+    Split,
     /// The init saw the command stop.
     Stopped,
 }
@@ -40,6 +42,10 @@ impl Report {
     /// The parent waits for this.
     pub(super) fn ready(&self) -> rustix::io::Result<()> {
         self.tell(b'R', 0, 0)
+    }
+
+    pub(super) fn split(&self) {
+        let _ = self.tell(b'I', 0, 0);
     }
 
     pub(super) fn stopped(&self) {
@@ -81,6 +87,7 @@ fn understood(message: [u8; BYTES]) -> Told {
         b'F' => Told::Failed(step, errno()),
         b'W' => Told::Warned(step, errno()),
         b'R' => Told::Ready,
+        b'I' => Told::Split,
         _ => Told::Stopped,
     }
 }

@@ -1,9 +1,7 @@
 //! The parent's line: prepare, clone, map, wire, let go, wait, clear away.
 
 use std::{
-    fs,
     os::fd::{AsFd, OwnedFd},
-    path::PathBuf,
     sync::mpsc,
     thread,
 };
@@ -19,6 +17,7 @@ use super::{
     child::{self, Program, Script, Step},
     idmap::Maps,
     keeper::Keeper,
+    pidfile::PidFile,
     report::{self, Report, Told},
     steps,
     supervise::Supervision,
@@ -33,10 +32,10 @@ use crate::{
     name::{NsRef, quoted},
     netlink::{
         self, Netlink,
-        route::Beside,
+        route::{Beside, Route},
         veth::{self, Undo, VethEnd, VethOptions},
     },
-    netns::{self, Netns},
+    netns::Netns,
     sys::{
         process::{self, Child, Pointers},
         signal::{Blocked, ChildrenKnown, SignalFd},
@@ -60,6 +59,15 @@ pub(super) fn run(wishes: &Isolation, events: Events<'_>) -> std::result::Result
     match &wishes.join {
         None => setting.run_here(events),
         Some(ns) => setting.run_inside(ns, events),
+    }
+}
+
+/// What came too late for the command is not meant for who tells of its end.
+impl Drop for Setting<'_> {
+    fn drop(&mut self) {
+        if let (true, Ok(late)) = (self.wishes.forward_signals, SignalFd::open()) {
+            while late.take().is_some() {}
+        }
     }
 }
 
@@ -100,6 +108,7 @@ impl Setting<'_> {
             self.signals.restore();
         }
         let ended = self.supervise(&mut running, prepared.relay, &mut hearing).map_err(ExecError::Prepare)?;
+        self.clear_away(running, hearing.events);
         hearing.failure.map_or(Ok(ended), |(at, errno)| Err(self.explain(&hearing.steps, at, errno)))
     }
 
@@ -134,6 +143,7 @@ impl Setting<'_> {
                 child,
                 reaped: false,
                 pairs: Vec::new(),
+                routes: Vec::new(),
                 pidfile: None,
                 keeper: prepared.keeper.take(),
                 foreground: self.wishes.forward_signals.then(Foreground::remember).flatten(),
@@ -170,22 +180,17 @@ impl Setting<'_> {
     fn set_up(&self, running: &mut Running, maps: &Maps, hearing: &mut Hearing<'_>) -> Result<()> {
         let pid = running.child.pid;
         if self.wishes.has(NsKind::User) {
-            maps.write(pid)?;
+            maps.write(number_of(&running.child)?)?;
             running.open_gate()?;
         }
         if self.needs_inside() {
-            let inside = Netns::of_child(pid, "the new namespace")?;
+            let inside = Netns::of_child(number_of(&running.child)?, "the new namespace")?;
             self.wire(&inside, running)?;
-            if let (Some(name), Some(keeper)) = (&self.wishes.name, &running.keeper) {
-                keeper.tell(inside.id())?;
-                netns::attach(name, &inside)?;
+            if let Some(keeper) = &mut running.keeper {
+                keeper.name(&inside)?;
             }
         }
-        if let Some(path) = &self.wishes.pidfile {
-            let failed = |e| Error::os("write", quoted(path.as_os_str()), e);
-            fs::write(path, format!("{pid}\n")).map_err(failed)?;
-            running.pidfile = Some(path.clone());
-        }
+        running.pidfile = self.wishes.pidfile.as_ref().map(|path| PidFile::write(path, pid)).transpose()?;
         // What failed in the child is told when its end is seen.
         if running.is_ready(hearing) {
             (hearing.events)(Event::Started { pid });
@@ -203,7 +208,7 @@ impl Setting<'_> {
         if self.wishes.veths.is_empty() && self.wishes.routes.is_empty() {
             return Ok(());
         }
-        let pairs = &mut running.pairs;
+        let Running { pairs, routes, .. } = running;
         netlink::to_the_end(async || {
             for ([outer, inner], ns) in self.wishes.veths.iter().zip(&self.outside) {
                 let ends = [
@@ -213,7 +218,8 @@ impl Setting<'_> {
                 let (_, pair) = veth::lend(&ends, &VethOptions::default()).await.map_err(wants_the_outer_one)?;
                 pairs.push(pair);
             }
-            add_routes(inside, &self.wishes.routes).await
+            *routes = add_routes(inside, &self.wishes.routes).await?;
+            Ok(())
         })
     }
 
@@ -227,11 +233,25 @@ impl Setting<'_> {
             relay,
             bare_process_1: self.wishes.has(NsKind::Pid) && !self.wishes.init,
             init: self.wishes.init,
+            split: false,
             killed_for: None,
         };
         let ended = supervision.follow(&mut |told| hearing.hear(told));
         running.reaped = true;
         Ok(ended)
+    }
+
+    /// Takes away what outlives the command; what cannot be taken away is told.
+    fn clear_away(&self, mut running: Running, events: Events<'_>) {
+        let routes = std::mem::take(&mut running.routes);
+        if let (Some(ns), false) = (&self.wishes.join, routes.is_empty())
+            && let Err(e) = remove_routes(ns, &routes)
+        {
+            events(Event::Warning(e));
+        }
+        if let Some(Err(e)) = running.keeper.as_mut().map(Keeper::unname) {
+            events(Event::Warning(e));
+        }
     }
 
     /// A step that failed, or the program behind the last.
@@ -267,7 +287,7 @@ impl Hearing<'_> {
         match told {
             Told::Failed(at, errno) => self.failure = Some((at, errno)),
             Told::Warned(at, errno) => (self.events)(Event::Warning(self.steps[at].refused(errno))),
-            Told::Ready | Told::Stopped => {}
+            Told::Ready | Told::Split | Told::Stopped => {}
         }
     }
 }
@@ -280,9 +300,11 @@ fn wants_the_outer_one(error: Error) -> Error {
     }
 }
 
-async fn add_routes(inside: &Netns, routes: &[InsideRoute]) -> Result<()> {
+/// Returns them as they were added.
+async fn add_routes(inside: &Netns, routes: &[InsideRoute]) -> Result<Vec<Route>> {
+    let mut added = Vec::new();
     if routes.is_empty() {
-        return Ok(());
+        return Ok(added);
     }
     let netlink = Netlink::open(inside)?;
     for InsideRoute { route, device } in routes {
@@ -291,8 +313,27 @@ async fn add_routes(inside: &Netns, routes: &[InsideRoute]) -> Result<()> {
             route.hop.device = netlink.index_of(device).await?;
         }
         netlink.apply(route.put(Beside::Nothing)).await?;
+        added.push(route);
     }
-    Ok(())
+    Ok(added)
+}
+
+/// A namespace that lives on is left without them. Those through a pair that is gone are gone with it.
+fn remove_routes(ns: &Netns, routes: &[Route]) -> Result<()> {
+    netlink::to_the_end(async || {
+        let netlink = Netlink::open(ns)?;
+        for route in routes {
+            // Best effort: somebody may have removed it.
+            let _ = netlink.apply(route.delete()).await;
+        }
+        Ok(())
+    })
+}
+
+/// What the child is called in `/proc`.
+fn number_of(child: &Child) -> Result<u32> {
+    let reason = "'/proc' here is that of another pid namespace; mount one of this namespace over it";
+    child.number_in_proc().ok_or_else(|| Error::of_kind(ErrorKind::NotFound, "find", "the child in '/proc'", reason))
 }
 
 /// A step without what it does: the words for its failure.
@@ -323,7 +364,8 @@ struct Running {
     child: Child,
     reaped: bool,
     pairs: Vec<Undo>,
-    pidfile: Option<PathBuf>,
+    routes: Vec<Route>,
+    pidfile: Option<PidFile>,
     keeper: Option<Keeper>,
     foreground: Option<Foreground>,
     opener: OwnedFd,
@@ -366,10 +408,6 @@ impl Drop for Running {
         self.end();
         if let Some(foreground) = &self.foreground {
             foreground.take_back();
-        }
-        if let Some(path) = &self.pidfile {
-            // Best effort: somebody may have removed it.
-            let _ = fs::remove_file(path);
         }
     }
 }

@@ -24,6 +24,9 @@ use crate::{
 /// `MQUEUE_MAGIC` of the kernel's `ipc/mqueue.c`.
 const MQUEUE: u64 = 0x1980_0202;
 
+/// Where there is something else inside than outside.
+const COVERED: [&str; 3] = ["/proc", "/sys", "/dev/mqueue"];
+
 /// Steps under construction.
 struct Plan<'a> {
     wishes: &'a Isolation,
@@ -38,14 +41,15 @@ pub(super) fn plan(wishes: &Isolation, maps: &Maps, terminal: Option<OwnedFd>) -
     plan.user();
     plan.time();
     plan.session(terminal);
+    // Before the root changes: it is set below the old /proc.
+    plan.network();
     if wishes.has(NsKind::Mnt) {
         plan.mounts()?;
     } else if let Some(root) = &wishes.root {
         plan.must("use root", quoted(root.as_os_str()), None, Act::Chroot(c_string(root)));
     }
     plan.names();
-    plan.network();
-    plan.directory();
+    plan.directory()?;
     plan.privileges();
     // Whatever changed the credentials took the signal away.
     plan.parent();
@@ -244,10 +248,17 @@ impl Plan<'_> {
         self.may("write", "'net.ipv4.ping_group_range'".into(), Some(hint), Act::PingGroups(ranges));
     }
 
-    fn directory(&mut self) {
+    fn directory(&mut self) -> Result<()> {
         if let Some(dir) = &self.wishes.directory {
             self.must("change to", quoted(dir.as_os_str()), None, Act::ChangeDir(c_string(dir)));
+        } else if self.wishes.has(NsKind::Mnt) && self.wishes.root.is_none() {
+            // Below what is covered now, the caller's directory is still that of outside.
+            let here = rustix::process::getcwd(Vec::new()).map_err(|e| Error::os("look up", "the directory", e))?;
+            if COVERED.iter().any(|dir| here.to_bytes().starts_with(dir.as_bytes())) {
+                self.must("change to", "the directory".into(), None, Act::ChangeDirOrRoot(here));
+            }
         }
+        Ok(())
     }
 
     fn privileges(&mut self) {

@@ -7,13 +7,13 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, poll},
-    process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpgid, getpgrp, waitid},
+    process::{Pid, WaitId, WaitIdOptions, WaitIdStatus, getpgid, getpgrp, getpid, getppid, getsid, waitid},
 };
 
 use super::{
     Ended,
     report::{self, Told},
-    terminal::Relay,
+    terminal::{Passed, Relay, Way},
 };
 use crate::sys::{
     process::{self, Child},
@@ -33,6 +33,8 @@ pub(super) struct Supervision<'a> {
     pub bare_process_1: bool,
     /// Whether an init passes signals on.
     pub init: bool,
+    /// Whether the init has made the command.
+    pub split: bool,
     /// The signal that it was killed in the place of.
     pub killed_for: Option<u8>,
 }
@@ -43,14 +45,13 @@ enum Source {
     End,
     Told,
     Signal,
-    Input,
-    Output,
+    Relay(Way),
 }
 
 impl Supervision<'_> {
     /// Waits for the end; `hear` gets what the child tells.
     pub(super) fn follow(mut self, hear: &mut dyn FnMut(Told)) -> Ended {
-        if let Some(relay) = &self.relay {
+        if let Some(relay) = &mut self.relay {
             relay.begin();
         }
         loop {
@@ -65,52 +66,51 @@ impl Supervision<'_> {
         while self.told.is_some() {
             self.listen(hear);
         }
-        while self.relay.as_ref().is_some_and(Relay::output) {}
+        if let Some(relay) = &mut self.relay {
+            relay.drain();
+        }
         self.reap()
     }
 
     fn attend(&mut self, source: Source, hear: &mut dyn FnMut(Told)) {
-        match (source, &mut self.relay) {
-            (Source::Told, _) => self.listen(hear),
-            (Source::Signal, _) => self.take_signals(),
-            (Source::Input, Some(relay)) => {
-                let typed = relay.input().filter(|_| relay.is_foreground(self.child.pid));
-                if let Some(signal) = typed {
-                    self.typed(signal.as_raw());
-                }
-            }
-            (Source::Output, Some(relay)) => drop(relay.output()),
+        match source {
+            Source::End => {}
+            Source::Told => self.listen(hear),
+            Source::Signal => self.take_signals(),
+            Source::Relay(way) => self.relay(way),
+        }
+    }
+
+    fn relay(&mut self, way: Way) {
+        let Some(relay) = &mut self.relay else { return };
+        match relay.pass(way) {
+            Passed::Signal(signal) if relay.is_foreground(self.child.pid) => self.typed(signal.as_raw()),
+            Passed::Unread => self.kill_for(numbers::PIPE),
             _ => {}
         }
     }
 
     /// An interrupted wait is a wait for nothing.
     fn wait(&self) -> Vec<Source> {
-        let stdin = rustix::stdio::stdin();
-        let mut watched = vec![(Source::End, self.child.pidfd.as_fd())];
-        watched.extend(self.told.as_ref().map(|told| (Source::Told, told.as_fd())));
-        watched.extend(self.signals.as_ref().map(|signals| (Source::Signal, signals.as_fd())));
-        if let Some(relay) = &self.relay {
-            watched.push((Source::Output, relay.master().as_fd()));
-            watched.extend(relay.wants_input().then_some((Source::Input, stdin)));
-        }
-        let mut fds: Vec<_> = watched.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        let readable = PollFlags::IN;
+        let mut watched = vec![(Source::End, self.child.pidfd.as_fd(), readable)];
+        watched.extend(self.told.as_ref().map(|told| (Source::Told, told.as_fd(), readable)));
+        watched.extend(self.signals.as_ref().map(|signals| (Source::Signal, signals.as_fd(), readable)));
+        let ways = self.relay.iter().flat_map(Relay::ways);
+        watched.extend(ways.map(|(way, fd, events)| (Source::Relay(way), fd, events)));
+        let mut fds: Vec<_> = watched.iter().map(|(_, fd, events)| PollFd::from_borrowed_fd(*fd, *events)).collect();
         if poll(&mut fds, None).is_err() {
             return Vec::new();
         }
-        // A terminal that no program has open reports its end over and over; its output ends with the child.
-        let happened = |source: Source, events: PollFlags| match source {
-            Source::Output => events.contains(PollFlags::IN),
-            _ => !events.is_empty(),
-        };
-        let ready = watched.iter().zip(&fds).filter(|((source, _), fd)| happened(*source, fd.revents()));
-        ready.map(|((source, _), _)| *source).collect()
+        let ready = watched.iter().zip(&fds).filter(|(_, fd)| !fd.revents().is_empty());
+        ready.map(|((source, ..), _)| *source).collect()
     }
 
     fn listen(&mut self, hear: &mut dyn FnMut(Told)) {
         let Some(pipe) = &self.told else { return };
         match report::read(pipe) {
             Some(Told::Stopped) => self.pause(),
+            Some(Told::Split) => self.split = true,
             Some(told) => hear(told),
             None => self.told = None,
         }
@@ -119,12 +119,15 @@ impl Supervision<'_> {
     fn take_signals(&mut self) {
         while let Some(signal) = self.signals.as_ref().and_then(SignalFd::take) {
             match signal.number {
-                libc_signal::CHLD => self.look_for_stop(),
-                libc_signal::WINCH if self.relay.is_some() => {
+                numbers::CHLD => self.look_for_stop(),
+                // Its own, of a reader of the status that is gone.
+                numbers::PIPE if signal.sender == std::process::id() => {}
+                numbers::WINCH if self.relay.is_some() => {
                     if let Some(relay) = &self.relay {
                         relay.follow_size();
                     }
                 }
+                numbers::CONT => self.go_on(),
                 _ => self.deliver(signal),
             }
         }
@@ -139,34 +142,40 @@ impl Supervision<'_> {
         }
     }
 
-    /// Stops this process, and lets the child go on with it.
+    /// Stops this process, and lets the child go on with it. Where nobody is there to continue it, only the child stops.
     fn pause(&mut self) {
-        if self.signals.is_none() {
+        if self.signals.is_none() || is_orphaned() {
             return;
         }
-        if let Some(relay) = &self.relay {
+        if let Some(relay) = &mut self.relay {
             relay.pause();
         }
-        process::kill(std::process::id(), libc_signal::STOP);
-        if let Some(relay) = &self.relay {
+        process::kill(std::process::id(), numbers::STOP);
+        self.go_on();
+    }
+
+    /// Continued, maybe in the foreground now.
+    fn go_on(&mut self) {
+        if let Some(relay) = &mut self.relay {
             relay.begin();
             relay.follow_size();
         }
-        self.send(libc_signal::CONT);
+        self.send(numbers::CONT);
     }
 
     fn deliver(&mut self, signal: Received) {
         let number = signal.number;
         // It still has everything blocked, and what waits for it would be lost when it becomes process 1.
-        let starting = self.told.is_some() && !self.init;
+        let starting = if self.init { !self.split } else { self.told.is_some() };
         if starting && is_deadly(number) {
             return self.kill_for(number);
         }
-        let has_it = signal.from_kernel && self.is_of_our_group();
+        let has_it = signal.from_kernel && is_of_the_group(number) && self.is_of_our_group();
         let unheard = self.bare_process_1 && self.would_ignore(number);
         match number {
             _ if unheard && is_deadly(number) => self.kill_for(number),
-            _ if unheard && stops(number) => self.send(libc_signal::STOP),
+            // As for any process, the kernel stops nobody whom no shell would continue.
+            _ if unheard && stops(number) && !is_orphaned() => self.send(numbers::STOP),
             _ if has_it => {}
             _ => self.send(number),
         }
@@ -186,7 +195,7 @@ impl Supervision<'_> {
 
     fn kill_for(&mut self, number: i32) {
         self.killed_for = self.killed_for.or(u8::try_from(number).ok());
-        self.send(libc_signal::KILL);
+        self.send(numbers::KILL);
     }
 
     /// Whether a terminal gave the child what it gave this process.
@@ -198,7 +207,8 @@ impl Supervision<'_> {
     /// Whether the program leaves a signal at its default, which process 1 never gets. Where that cannot be
     /// read, it is ended: a command that runs on for ever is worse than one that could not say goodbye.
     fn would_ignore(&self, number: i32) -> bool {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.pid)).unwrap_or_default();
+        let path = self.child.number_in_proc().map(|pid| format!("/proc/{pid}/status"));
+        let status = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
         !["SigBlk:", "SigIgn:", "SigCgt:"].iter().any(|field| has_signal(&status, field, number))
     }
 
@@ -224,9 +234,12 @@ fn has_signal(status: &str, field: &str, number: i32) -> bool {
 }
 
 /// Numbers of signals, which are the same on every Linux that rustix knows but for a few architectures.
-mod libc_signal {
+mod numbers {
     use rustix::process::Signal;
 
+    pub(super) const INT: i32 = Signal::INT.as_raw();
+    pub(super) const QUIT: i32 = Signal::QUIT.as_raw();
+    pub(super) const PIPE: i32 = Signal::PIPE.as_raw();
     pub(super) const CHLD: i32 = Signal::CHILD.as_raw();
     pub(super) const CONT: i32 = Signal::CONT.as_raw();
     pub(super) const KILL: i32 = Signal::KILL.as_raw();
@@ -238,13 +251,25 @@ mod libc_signal {
     pub(super) const URG: i32 = Signal::URG.as_raw();
 }
 
+/// Whether a terminal gives it to all of its foreground group; a hangup comes to the leader of the session alone.
+fn is_of_the_group(number: i32) -> bool {
+    stops(number) || [numbers::INT, numbers::QUIT, numbers::WINCH].contains(&number)
+}
+
+/// Whether no shell watches this process's group: who stops there stays so.
+fn is_orphaned() -> bool {
+    let own = getsid(None);
+    let parents = getppid().map(|parent| getsid(Some(parent)));
+    own.is_ok_and(|own| own == getpid()) || parents.is_none_or(|session| session != own)
+}
+
 fn stops(number: i32) -> bool {
-    matches!(number, libc_signal::TSTP | libc_signal::TTIN | libc_signal::TTOU)
+    matches!(number, numbers::TSTP | numbers::TTIN | numbers::TTOU)
 }
 
 /// Whether the default is to end the process.
 fn is_deadly(number: i32) -> bool {
-    let harmless = [libc_signal::CHLD, libc_signal::CONT, libc_signal::WINCH, libc_signal::URG];
+    let harmless = [numbers::CHLD, numbers::CONT, numbers::WINCH, numbers::URG];
     !stops(number) && !harmless.contains(&number)
 }
 

@@ -1,6 +1,8 @@
 //! What cannot be wished for together, found before anything is made.
 
-use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::process::Signal;
 
 use super::{Isolation, Propagation};
 use crate::{
@@ -13,6 +15,13 @@ use crate::{
 const MAX_NAME_BYTES: usize = 64;
 
 pub(super) fn refuse_contradictions(wishes: &Isolation) -> Result<()> {
+    if wishes.join.is_some() && wishes.name.is_some() {
+        return Err(Error::invalid("isolate with", "'--name'", "a namespace that is joined has a name of its own"));
+    }
+    if wishes.death_signal != Signal::KILL && wishes.has(NsKind::Pid) && !wishes.init {
+        let reason = "process 1 would ignore any signal but KILL; '--init' passes it on";
+        return Err(Error::invalid("isolate with", "'--kill-child'", reason));
+    }
     if wishes.command.is_empty() {
         return Err(Error::invalid("isolate", "''", "there is no command"));
     }
@@ -50,11 +59,11 @@ fn needs(wishes: &Isolation) -> Result<()> {
             return Err(without(option, kind));
         }
     }
-    let wired = !wishes.veths.is_empty() || !wishes.routes.is_empty();
-    if wired && !net && wishes.join.is_none() {
-        return Err(without("--veth", NsKind::Net));
+    let inside = [("--veth", !wishes.veths.is_empty()), ("--route", !wishes.routes.is_empty())];
+    match inside.into_iter().find(|(_, is_wished)| *is_wished && !net && wishes.join.is_none()) {
+        Some((option, _)) => Err(without(option, NsKind::Net)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn without(option: &str, kind: NsKind) -> Error {
@@ -71,17 +80,13 @@ fn names(wishes: &Isolation) -> Result<()> {
     for (op, name) in both {
         let Some(name) = name else { continue };
         if name.len() > MAX_NAME_BYTES {
-            return Err(Error::invalid(op, shown(name), format!("it is longer than {MAX_NAME_BYTES} bytes")));
+            return Err(Error::invalid(op, quoted(name), format!("it is longer than {MAX_NAME_BYTES} bytes")));
         }
         if name.as_bytes().contains(&0) {
-            return Err(Error::invalid(op, shown(name), "it holds a NUL byte"));
+            return Err(Error::invalid(op, quoted(name), "it holds a NUL byte"));
         }
     }
     Ok(())
-}
-
-fn shown(name: &OsStr) -> String {
-    quoted(name)
 }
 
 /// What is put over something of the old view would be seen outside too.

@@ -12,7 +12,7 @@ use super::{
     files,
     lock::Lock,
     mark,
-    observe::{Named, Observed, marks_of, observe},
+    observe::{Named, Observed, marks_of, observe, outline},
     plan::plan,
     preflight, runs,
     site::{self, Sites},
@@ -24,7 +24,7 @@ use crate::{
     addr::IfAddr,
     error::{Error, Result},
     name::LabName,
-    netlink::awaited::Awaited,
+    netlink::{awaited::Awaited, raw::Socket},
     netns::{self, Deletion, Doomed, Outcome},
     sys::signal::Held,
 };
@@ -224,7 +224,7 @@ impl<'a> Transaction<'a> {
     /// Deletes what is not wanted; there is no way back.
     fn finish(mut self, mut left: Vec<Step>, go_on: GoOn<'_>) -> Result<()> {
         if self.stray_runs {
-            runs::stop(self.lab, &self.worker.sites, &|_, _| false)?;
+            runs::stop(self.lab, &site::homes(&self.worker.sites), &|_, _| false)?;
         }
         for place in std::mem::take(&mut self.strays) {
             let old = self.worker.files.remove(&place).unwrap_or_default();
@@ -349,26 +349,20 @@ fn left_over(cause: Error, what: &str) -> Error {
 pub fn down(lab: &LabName) -> Result<Lowered> {
     let lock = Lock::take(lab)?;
     preflight::make_room(lab, netns::list()?.len())?;
-    let observed = observe(lab, &State::default(), &mut Sites::new())?;
+    let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
-    runs::stop(lab, &observed.sites, &|_, _| true)?;
+    let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
+    let stopped = runs::stop(lab, &homes, &|_, _| true)?;
     runs::remove_logs(lab)?;
-    let files: Vec<_> = observed
-        .stray_files
-        .clone()
-        .into_iter()
-        .chain(observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone())))
-        .filter(|(place, _)| *place != Place::Here)
-        .collect();
-    let ends_here = &observed.ends_here;
-    let places = observed.sites.iter().filter_map(|(place, site)| Some((place, site.name.clone()?)));
-    let doomed = places.map(|(place, name)| {
-        let ends = || ends_here.get(place).cloned().unwrap_or_default();
-        Doomed { name, ends_here: (!observed.leading_out.contains(place)).then(ends) }
+    let doomed = named.iter().map(|named| Doomed {
+        name: named.name.clone(),
+        // Those are deleted first.
+        ends_here: (!observed.leading_out.contains(&named.place)).then(Vec::new),
     });
     let dead = observed.dead.iter().map(|name| Doomed { name: name.clone(), ends_here: None });
     let doomed: Vec<Doomed> = doomed.chain(dead).collect();
-    if doomed.is_empty() && files.is_empty() && !observed.stray_runs {
+    let files = observed.stray_files;
+    if doomed.is_empty() && files.is_empty() && !stopped {
         lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
         return Err(Error::of_kind(crate::error::ErrorKind::NotFound, "take down lab", lab, why));
@@ -376,12 +370,23 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     for (place, files) in &files {
         files::put(lab, place, files, &files::Files::new())?;
     }
-    let namespaces = netns::delete_known(&doomed, observed.sites)?;
+    delete_ends_here(&observed.ends_here.into_values().flatten().collect::<Vec<_>>())?;
+    let namespaces = netns::delete_known(&doomed, named)?;
     if namespaces.iter().all(|deletion| deletion.result.is_ok()) {
         lock.remove();
     }
-    let nodes_with_files = files.iter().filter(|(_, files)| !files.is_empty()).count();
+    let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();
     Ok(Lowered { namespaces, nodes_with_files })
+}
+
+/// Deletes the ends of pairs in the starting namespace. They would go with the namespaces of the others,
+/// but as the last of all, and not while somebody holds one of those.
+fn delete_ends_here(indices: &[u32]) -> Result<()> {
+    if indices.is_empty() {
+        return Ok(());
+    }
+    let failed = |e| Error::os("open a netlink socket in", "the current namespace", e);
+    Socket::open().map_err(failed)?.delete_links_together(indices, None)
 }
 
 /// Whether a namespace lives on without its name.

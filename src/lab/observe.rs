@@ -8,6 +8,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
     path::PathBuf,
+    thread,
 };
 
 use rustix::io::Errno;
@@ -17,7 +18,6 @@ use super::{
     site::{self, Inside, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
     step::At,
-    sysctl,
 };
 use crate::{
     addr::{Family, IfAddr},
@@ -81,12 +81,18 @@ pub(super) struct Stranger {
 pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
-    let mut sight = Sight::of(&here, &names.alive)?;
+    // What is seen from outside and what is found inside need not wait for each other.
+    let (sight, visits) = thread::scope(|scope| {
+        let visit = || visit_all(&here, &names.alive, known, None);
+        let visits =
+            thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
+        let sight = Sight::of(&here, &names.alive);
+        let visits = visits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        Ok::<_, Error>((sight?, visits))
+    })?;
+    let mut sight = sight;
     names.keep_marked(lab, &mut sight);
-    let Names { alive, strangers, dead } = names;
-    let keys = |place: &Place| sight.views.get(place).map(View::sysctls).unwrap_or_default();
-    let visits = site::on_a_thread(|| visit_all(here, alive, known, &keys))?;
-    let mut observed = Observed { strangers, dead, ..Observed::default() };
+    let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
     observed.add_files(lab, desired)?;
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
@@ -96,7 +102,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         }
     }
     observed.share_files();
-    let (running, strays) = runs::running(lab, &observed.sites)?;
+    let (running, strays) = runs::running(lab, &site::homes(&observed.sites))?;
     observed.stray_runs = strays;
     for (place, runs) in running {
         if let Some(space) = observed.state.spaces.get_mut(&place) {
@@ -104,6 +110,21 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         }
     }
     Ok(observed)
+}
+
+/// What of a lab has to be known to remove it: where its pairs lead, and its files. Nothing is entered for
+/// it. Returns the namespaces too.
+pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
+    let mut names = Names::find(lab)?;
+    let mut sight = Sight::of(&Netns::current()?, &names.alive)?;
+    names.keep_marked(lab, &mut sight);
+    let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
+    observed.add_files(lab, &State::default())?;
+    let ends = Ends::of(&sight);
+    for (place, view) in &sight.views {
+        view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
+    }
+    Ok((observed, names.alive))
 }
 
 /// Namespaces that are no lab's, seen as if everything in them were one's.
@@ -116,10 +137,10 @@ pub(super) struct Survey {
 }
 
 /// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
-pub(super) fn survey(named: Vec<Named>, keys: &BTreeSet<String>) -> Result<Survey> {
+pub(super) fn survey(named: &[Named], keys: &BTreeSet<String>) -> Result<Survey> {
     let here = Netns::current()?;
-    let sight = Sight::of(&here, &named)?;
-    let visits = site::on_a_thread(|| visit_all(here, named, &mut Sites::new(), &|_| keys.clone()))?;
+    let sight = Sight::of(&here, named)?;
+    let visits = site::on_a_thread(|| visit_all(&here, named, &mut Sites::new(), Some(keys)))?;
     let ends = Ends { all: true, ..Ends::of(&sight) };
     let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
     for Visit { place, name, id, opened, inside } in visits {
@@ -250,12 +271,6 @@ impl View {
         let note = self.loopback().and_then(|lo| lo.alias.as_deref());
         note == Some(&mark::note(lab, place))
     }
-
-    /// The settings that are the lab's.
-    fn sysctls(&self) -> BTreeSet<String> {
-        let names = self.loopback().map_or(&[][..], |lo| &lo.alt_names);
-        names.iter().filter_map(|name| sysctl::key_of(name)).map(str::to_owned).collect()
-    }
 }
 
 /// What was found inside of a namespace.
@@ -268,20 +283,15 @@ struct Visit {
     inside: Inside,
 }
 
-/// Opens what is not open yet, and looks around inside of each. The calling thread must be about to end.
-fn visit_all(
-    here: Netns,
-    named: Vec<Named>,
-    known: &mut Sites,
-    keys: &(dyn Fn(&Place) -> BTreeSet<String> + Sync),
-) -> Result<Vec<Visit>> {
-    let here = (Place::Here, None, here);
-    let all = std::iter::once(here).chain(named.into_iter().map(|Named { place, name, ns }| (place, Some(name), ns)));
-    let visit = |(place, name, ns): (Place, Option<NsName>, Netns)| {
-        let known = known.get_mut(&place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
-        let keys = if name.is_some() { keys(&place) } else { BTreeSet::new() };
-        let (opened, inside) = site::look_inside(&ns, known, &keys)?;
-        Ok(Visit { place, name, id: ns.id(), opened, inside })
+/// Opens what is not open yet, and looks around inside of each; of settings, at `keys`, or those that are marked. The
+/// calling thread must be about to end.
+fn visit_all(here: &Netns, named: &[Named], known: &mut Sites, keys: Option<&BTreeSet<String>>) -> Result<Vec<Visit>> {
+    let here = (&Place::Here, None, here);
+    let all = std::iter::once(here).chain(named.iter().map(|named| (&named.place, Some(&named.name), &named.ns)));
+    let visit = |(place, name, ns): (&Place, Option<&NsName>, &Netns)| {
+        let known = known.get_mut(place).filter(|site| site.id == ns.id()).map(|site| &mut site.socket);
+        let (opened, inside) = site::look_inside(ns, known, keys.filter(|_| name.is_some()))?;
+        Ok(Visit { place: place.clone(), name: name.cloned(), id: ns.id(), opened, inside })
     };
     all.map(visit).collect()
 }
@@ -289,7 +299,8 @@ fn visit_all(
 impl Observed {
     fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
         let Some(view) = ends.views.get(&place) else { return };
-        let mut space = Space { sysctls: inside.sysctls, ..Space::default() };
+        let sysctls = if place == Place::Here { BTreeMap::new() } else { inside.sysctls };
+        let mut space = Space { sysctls, ..Space::default() };
         for seen in &view.links {
             site.next_index = site.next_index.max(seen.link.index + 1);
             self.note_way_out(ends, &place, &seen.link);

@@ -45,6 +45,13 @@ impl Site {
         known.ok_or_else(|| Error::os("find", format!("'{at}'"), rustix::io::Errno::NODEV))
     }
 
+    /// Deletes links at once. The group that they go by is the lab's in its own namespaces, and one that
+    /// nobody has in the starting one.
+    pub(super) fn delete_links(&mut self, indices: &[u32]) -> Result<()> {
+        let group = self.name.is_some().then_some(mark::DOOMED_GROUP);
+        self.socket.delete_links_together(indices, group)
+    }
+
     /// The index for a new link; none in the starting namespace, where others make links too.
     pub(super) fn reserve_index(&mut self) -> Option<u32> {
         self.name.is_some().then(|| {
@@ -71,12 +78,14 @@ pub(super) struct Inside {
 
 /// Opens a connection into a namespace, if none is known, and looks around in it. The calling thread goes
 /// inside, and must end soon. Returns the connection that was opened.
+/// Of settings, those of `keys` are read, or those that are marked.
 pub(super) fn look_inside(
     ns: &Netns,
     known: Option<&mut Socket>,
-    keys: &BTreeSet<String>,
+    keys: Option<&BTreeSet<String>>,
 ) -> Result<(Option<Socket>, Inside)> {
-    if known.is_none() || !keys.is_empty() {
+    let is_new = known.is_none();
+    if is_new {
         ns.enter()?;
     }
     let mut opened = None;
@@ -85,15 +94,19 @@ pub(super) fn look_inside(
         None => opened.insert(Socket::open().map_err(|e| Error::os("open a netlink socket in", ns, e))?),
     };
     let routes = socket.routes_by(mark::ROUTE_PROTOCOL).map_err(|e| e.into_error("list routes in", ns))?;
-    let mut sysctls = BTreeMap::new();
-    for key in keys {
-        let value = match sysctl::read(key) {
-            // It went with its link.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => String::new(),
-            value => value.map_err(|e| Error::os("read", format!("'{key}' in {ns}"), e))?,
-        };
-        sysctls.insert(key.clone(), value);
+    let lo = socket.loopback().map_err(|e| e.into_error("look at 'lo' in", ns))?;
+    let names = lo.map(|lo| lo.alt_names).unwrap_or_default();
+    let marked = names.iter().filter_map(|name| sysctl::key_of(name));
+    let keys: Vec<&str> = keys.map_or_else(|| marked.collect(), |keys| keys.iter().map(String::as_str).collect());
+    if !is_new && !keys.is_empty() {
+        ns.enter()?;
     }
+    let value = |key: &str| match sysctl::read(key) {
+        // It went with its link.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+        value => value.map_err(|e| Error::os("read", format!("'{key}' in {ns}"), e)),
+    };
+    let sysctls = keys.into_iter().map(|key| Ok((key.to_owned(), value(key)?))).collect::<Result<_>>()?;
     Ok((opened, Inside { routes, sysctls }))
 }
 
@@ -113,4 +126,9 @@ pub(super) fn shown(lab: &LabName, place: &Place) -> String {
 /// The name of a namespace as errors say it, where only that is known.
 pub(super) fn word_of_name(name: Option<&NsName>) -> String {
     name.map_or_else(|| "the current namespace".to_owned(), ToString::to_string)
+}
+
+/// Which place each namespace is.
+pub(super) fn homes(sites: &Sites) -> BTreeMap<NetnsId, Place> {
+    sites.iter().map(|(place, site)| (site.id, place.clone())).collect()
 }

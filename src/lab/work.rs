@@ -28,6 +28,7 @@ use crate::{
         kind::Kind,
         link::{self, LOOPBACK_INDEX},
         link_change::{self, LinkChange},
+        raw::Socket,
         route::{Beside, Hop, Metric, MetricValue, Route, RouteKind, TABLE_MAIN},
         tun,
     },
@@ -117,8 +118,18 @@ impl<'a> Worker<'a> {
 
     /// Carries out steps in their order, until one fails. `go_on` is asked between parts of them.
     pub(super) fn perform(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
-        for run in steps.chunk_by(|one, next| way(one) == way(next)) {
+        let mut runs = steps.chunk_by(|one, next| way(one) == way(next)).peekable();
+        while let Some(run) = runs.next() {
+            let settings = runs.next_if(|next| way(&run[0]) == Way::Spaces && way(&next[0]) == Way::Sysctls);
             for part in run.chunks(PART) {
+                go_on(self.done.len())?;
+                match settings {
+                    Some(settings) => self.create_spaces(part, settings)?,
+                    None => self.perform_alike(part, go_on)?,
+                }
+            }
+            let left = elsewhere(settings.unwrap_or_default(), run);
+            for part in left.chunks(PART) {
                 go_on(self.done.len())?;
                 self.perform_alike(part, go_on)?;
             }
@@ -128,7 +139,7 @@ impl<'a> Worker<'a> {
 
     fn perform_alike(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         match way(&steps[0]) {
-            Way::Spaces => self.create_spaces(steps),
+            Way::Spaces => self.create_spaces(steps, &[]),
             Way::Sysctls => self.change_sysctls(steps),
             Way::Births => self.create_links(steps),
             Way::Deaths => self.delete_links(steps),
@@ -150,24 +161,27 @@ impl<'a> Worker<'a> {
         self.sites.get_mut(place).ok_or_else(missing)
     }
 
-    fn create_spaces(&mut self, steps: &[Step]) -> Result<()> {
-        let places: BTreeMap<NsName, Place> = steps
-            .iter()
-            .filter_map(|step| Some((mark::ns_name(self.lab, step.place())?, step.place().clone())))
-            .collect();
-        let names: Vec<NsName> = places.keys().cloned().collect();
+    /// Makes namespaces, with their settings: whoever makes one is inside.
+    fn create_spaces(&mut self, steps: &[Step], settings: &[Step]) -> Result<()> {
+        let mut plans: BTreeMap<NsName, NewSpace<'_>> = BTreeMap::new();
+        for step in steps {
+            let place = step.place();
+            let settings = settings.iter().filter(|setting| setting.place() == place).collect();
+            plans.extend(mark::ns_name(self.lab, place).map(|name| (name, NewSpace { place, settings })));
+        }
+        let names: Vec<NsName> = plans.keys().cloned().collect();
         let (lab, sites) = (self.lab, &mut self.sites);
-        let prepare = |name: &NsName| {
-            let place = places.get(name).unwrap_or(&Place::Switches);
-            sysctl::prepare(place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
-            link::raise_loopback_noted(&mark::note(lab, place), name)
+        let prepare = |name: &NsName| match plans.get(name) {
+            Some(plan) => plan.prepare(lab, name),
+            None => Err(Error::invalid("make", name, "nobody asked for it")),
         };
         netns::create_prepared(&names, &prepare, &mut |name, ns, socket| {
-            if let Some(place) = places.get(name) {
-                sites.insert(place.clone(), Site::new(Some(name.clone()), ns.id(), socket));
+            if let Some(plan) = plans.get(name) {
+                sites.insert(plan.place.clone(), Site::new(Some(name.clone()), ns.id(), socket));
             }
         })?;
-        self.done.extend(steps.iter().cloned());
+        let settings = plans.values().flat_map(|plan| &plan.settings).map(|step| (*step).clone());
+        self.done.extend(steps.iter().cloned().chain(settings));
         Ok(())
     }
 
@@ -237,15 +251,25 @@ impl<'a> Worker<'a> {
         for ((new, far, [index, far_index]), answer) in indices.into_iter().zip(answers) {
             match answer {
                 Ok(()) => {
-                    self.note_index(&new.at, index)?;
-                    self.note_index(far, far_index)?;
-                    self.note_end_here(&new.at, far)?;
                     self.done.push(Step::CreateLink(Box::new(PlannedLink::clone(new))));
+                    result = result.and(self.note_pair(&new.at, far, [index, far_index]));
                 }
                 Err(error) => result = result.and(Err(error)),
             }
         }
         result
+    }
+
+    /// Where an end is not found, it is not known whether one of the starting namespace is to be waited for: all are.
+    fn note_pair(&mut self, one: &At, other: &At, indices: [Option<u32>; 2]) -> Result<()> {
+        let noted = self
+            .note_index(one, indices[0])
+            .and_then(|()| self.note_index(other, indices[1]))
+            .and_then(|()| self.note_end_here(one, other));
+        if noted.is_err() {
+            self.leading_out.extend([one.place.clone(), other.place.clone()]);
+        }
+        noted
     }
 
     fn pair_shown(&self, new: &PlannedLink, far: &At) -> String {
@@ -297,7 +321,8 @@ impl<'a> Worker<'a> {
             let index = site.reserve_index();
             let birth = birth::single(&end(&new.at, &new.link, index), kind, ties, &shown);
             site.socket.apply_each(vec![birth]).pop().unwrap_or(Ok(()))?;
-            self.note_index(&new.at, index)?;
+            self.done.push(Step::CreateLink(Box::new(new.clone())));
+            return self.note_index(&new.at, index);
         }
         self.done.push(Step::CreateLink(Box::new(new.clone())));
         Ok(())
@@ -329,34 +354,19 @@ impl<'a> Worker<'a> {
     /// One by one each takes as long as dozens take together, so those of one namespace go as a group.
     fn delete_links(&mut self, steps: &[Step]) -> Result<()> {
         for run in steps.chunk_by(|one, next| one.place() == next.place()) {
-            let mut changes = Vec::new();
-            let mut gone = Vec::new();
-            for step in run {
-                let Step::DeleteLink(old) = step else { continue };
-                let index = self.site(&old.at.place)?.index(&old.at)?;
-                gone.push((step, index));
-                let doomed = LinkChange { group: Some(mark::DOOMED_GROUP), ..LinkChange::default() };
-                changes.push(doomed.of_link(index, &old.at.to_string()));
-            }
-            let site = self.site(run[0].place())?;
-            match (&gone[..], site.name.is_some()) {
-                ([(step, index)], _) => changes = vec![link_change::delete(*index, &step.to_string())],
-                (_, true) => changes.push(link_change::delete_group(mark::DOOMED_GROUP)),
-                // In the starting namespace others may have made links of this group.
-                (all, false) => {
-                    changes = all.iter().map(|(step, index)| link_change::delete(*index, &step.to_string())).collect();
-                }
-            }
-            let answers = site.socket.apply_each(changes).into_iter();
-            answers.map(|answer| answer.or_else(|e| forgive(&run[0], e))).collect::<Result<Vec<_>>>()?;
-            for (step, _) in gone {
-                let Step::DeleteLink(old) = step else { continue };
-                let ends = std::iter::once(&old.at).chain(old.peer.as_ref().map(|(far, _)| far));
-                for at in ends {
+            let olds = run.iter().filter_map(|step| match step {
+                Step::DeleteLink(old) => Some(&**old),
+                _ => None,
+            });
+            let olds: Vec<&PlannedLink> = olds.collect();
+            let indices = olds.iter().map(|old| self.index(&old.at)).collect::<Result<Vec<_>>>()?;
+            self.site(run[0].place())?.delete_links(&indices)?;
+            for old in olds {
+                for at in std::iter::once(&old.at).chain(old.peer.as_ref().map(|(far, _)| far)) {
                     self.site(&at.place)?.indices.remove(&at.name);
                 }
-                self.done.push(step.clone());
             }
+            self.done.extend(run.iter().cloned());
         }
         Ok(())
     }
@@ -389,7 +399,7 @@ impl<'a> Worker<'a> {
             self.done.extend(run.iter().cloned());
             let old = |place: &Place, name: &str| run.iter().any(|step| old_run(step) == Some((place, name)));
             if run.iter().any(|step| old_run(step).is_some()) {
-                runs::stop(self.lab, &self.sites, &old)?;
+                runs::stop(self.lab, &site::homes(&self.sites), &old)?;
             }
             if let [
                 Step::StartRun { place: Place::Node(node), run }
@@ -503,6 +513,36 @@ fn old_run(step: &Step) -> Option<(&Place, &str)> {
     match step {
         Step::StopRun { place, run } | Step::RestartRun { place, old: run, .. } => Some((place, &run.name)),
         _ => None,
+    }
+}
+
+/// The settings of namespaces that are not among those that were made.
+fn elsewhere(settings: &[Step], made: &[Step]) -> Vec<Step> {
+    let made: BTreeSet<&Place> = made.iter().map(Step::place).collect();
+    settings.iter().filter(|step| !made.contains(step.place())).cloned().collect()
+}
+
+/// A namespace to be made.
+struct NewSpace<'a> {
+    place: &'a Place,
+    settings: Vec<&'a Step>,
+}
+
+impl NewSpace<'_> {
+    /// Everything that must be so before its name appears, or that is cheaper by the thread that is inside.
+    fn prepare(&self, lab: &LabName, name: &NsName) -> Result<Socket> {
+        sysctl::prepare(self.place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
+        let set = self.settings.iter().filter_map(|step| match step {
+            Step::SetSysctl { key, new, .. } => Some((key, new)),
+            _ => None,
+        });
+        let names: Vec<String> = set.clone().map(|(key, _)| sysctl::alt_name(key)).collect();
+        let socket = link::raise_loopback_noted(&mark::note(lab, self.place), &names, name)?;
+        for (key, value) in set {
+            let why = || format!("to {value}");
+            sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
+        }
+        Ok(socket)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Links that are born by one request on a blocking socket: many of them in one go, each with its index,
 //! its group and its master.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::{
+    collections::BTreeSet,
+    os::fd::{AsRawFd, BorrowedFd},
+};
 
 use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::{
@@ -14,9 +17,14 @@ use super::{
     Change,
     kind::Kind,
     link,
+    link_change::{self, LinkChange},
     raw::{Refusal, Socket},
 };
-use crate::{addr::Mac, name::IfName};
+use crate::{
+    addr::Mac,
+    error::{Error, Result},
+    name::IfName,
+};
 
 /// A link, or one end of a pair. What is `None` is left to the kernel.
 #[derive(Debug, Clone, Copy)]
@@ -91,11 +99,37 @@ pub(crate) fn single(end: &End<'_>, kind: &Kind, ties: Ties, shown: &impl ToStri
 }
 
 impl Socket {
+    /// Deletes links of this namespace at once, by a group: one that nothing else is in, where none is
+    /// given. One by one each takes as long as dozens take together. One that has gone already is no failure.
+    pub(crate) fn delete_links_together(&mut self, indices: &[u32], group: Option<u32>) -> Result<()> {
+        let shown = |index: u32| format!("link {index}");
+        let changes = match indices {
+            [one] => vec![link_change::delete(*one, &shown(*one))],
+            many => {
+                let group = group.map_or_else(|| self.free_group(), Ok)?;
+                let change = LinkChange { group: Some(group), ..LinkChange::default() };
+                let grouped = many.iter().map(|&index| change.of_link(index, &shown(index)));
+                grouped.chain([link_change::delete_group(group)]).collect()
+            }
+        };
+        let is_gone = |e: &Error| e.errno() == Some(Errno::NODEV.raw_os_error());
+        let failed = self.apply_each(changes).into_iter().filter_map(Result::err).find(|e| !is_gone(e));
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// The number of a group that no link of this namespace is in.
+    fn free_group(&mut self) -> Result<u32> {
+        let links = self.seen_links().map_err(|e| e.into_error("list links", ""))?;
+        let taken: BTreeSet<u32> = links.iter().filter_map(|seen| seen.link.group).collect();
+        let free = (1 << 30..u32::MAX).find(|group| !taken.contains(group));
+        free.ok_or_else(|| Error::os("find a free group of links", "", Errno::NOSPC))
+    }
+
     /// The indices of the links of these names, in their order; `None` where there is none.
     pub(crate) fn indices_of(&mut self, names: &[&IfName]) -> std::io::Result<Vec<Option<u32>>> {
         let questions = names.iter().map(|name| RouteNetlinkMessage::GetLink(link::by_name(name.as_str())));
         let answers = self.ask_each(questions)?;
-        let index = |answer: Result<RouteNetlinkMessage, Refusal>| match answer {
+        let index = |answer: std::result::Result<RouteNetlinkMessage, Refusal>| match answer {
             Ok(RouteNetlinkMessage::NewLink(link)) => Ok(Some(link.header.index)),
             Ok(_) => Ok(None),
             Err(refusal) if refusal.errno() == Some(Errno::NODEV) => Ok(None),

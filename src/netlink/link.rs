@@ -12,9 +12,10 @@ use netlink_packet_route::{
 use rtnetlink::LinkUnspec;
 
 use super::{
-    Netlink,
+    Change, Netlink,
     counters::Counters,
     details::Details,
+    link_change,
     raw::{Refusal, Socket},
 };
 use crate::{
@@ -483,12 +484,16 @@ fn named(link: &Link) -> Named {
     Named { name: link.name.clone(), up: link.is_up() }
 }
 
-/// Brings up `lo` in the namespace of the calling thread, with a note on it; returns the socket that did.
-pub(crate) fn raise_loopback_noted(note: &str, subject: impl std::fmt::Display) -> Result<Socket> {
+/// Brings up `lo` in the namespace of the calling thread, with a note on it, and with further names; returns
+/// the socket that did.
+pub(crate) fn raise_loopback_noted(note: &str, names: &[String], subject: impl std::fmt::Display) -> Result<Socket> {
     let mut message = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
     message.attributes.push(LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, note.as_bytes().to_vec())));
     let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &subject, e))?;
-    socket.request(RouteNetlinkMessage::NewLink(message), 0).map_err(|e| e.into_error("bring up 'lo' in", subject))?;
+    let raise = Change::new(RouteNetlinkMessage::NewLink(message), 0, "bring up 'lo' in", &subject);
+    let further = (!names.is_empty()).then(|| link_change::add_alt_names(LOOPBACK_INDEX, "lo", names));
+    let done = socket.apply_each(std::iter::once(raise).chain(further).collect());
+    done.into_iter().collect::<Result<Vec<_>>>()?;
     Ok(socket)
 }
 

@@ -190,10 +190,12 @@ impl Socket {
         while messages.peek().is_some() {
             let before = self.sequence;
             let sent = self.send(messages.by_ref().take(BATCH));
+            let mut batch = match sent {
+                Ok(count) => self.acks(before, count),
+                Err(e) => vec![Err(e.into())],
+            };
             // Where an answer is lost, it is not known what became of the others.
-            let count = (self.sequence - before) as usize;
-            let mut batch = sent.and_then(|_| self.acks(before)).unwrap_or_else(|e| vec![Err(e.into())]);
-            while batch.len() < count {
+            while batch.len() < (self.sequence - before) as usize {
                 batch.push(Err(io::Error::from(Errno::CONNABORTED).into()));
             }
             answers.append(&mut batch);
@@ -201,20 +203,33 @@ impl Socket {
         answers
     }
 
-    /// Reads the ack of every request behind this sequence number.
-    fn acks(&mut self, before: u32) -> io::Result<Vec<Result<(), Refusal>>> {
-        let mut acks = Vec::new();
-        while acks.len() < (self.sequence - before) as usize {
-            for (sequence, reply) in self.replies()? {
-                match reply {
-                    _ if sequence <= before => {}
-                    Reply::End => acks.push(Ok(())),
-                    Reply::Refused(refusal) => acks.push(Err(refusal)),
-                    Reply::Object(_) | Reply::Interrupted => {}
+    /// Reads the acks of the requests behind this sequence number, each in its place.
+    ///
+    /// The kernel carries requests out before `send` returns, so all acks are there: one that is not has
+    /// been lost. Everything is read, also behind an error: as long as something is left in a full queue, the
+    /// kernel drops what comes next without a word.
+    fn acks(&mut self, before: u32, count: usize) -> Vec<Result<(), Refusal>> {
+        let lost = || Err(io::Error::from(Errno::NOBUFS).into());
+        let mut acks: Vec<_> = std::iter::repeat_with(lost).take(count).collect();
+        let mut failures = 0;
+        while failures < count {
+            match self.replies_now() {
+                Ok(replies) => {
+                    for (sequence, reply) in replies {
+                        let place = sequence.checked_sub(before + 1).and_then(|at| acks.get_mut(at as usize));
+                        match (place, reply) {
+                            (Some(ack), Reply::End) => *ack = Ok(()),
+                            (Some(ack), Reply::Refused(refusal)) => *ack = Err(refusal),
+                            _ => {}
+                        }
+                    }
                 }
+                Err(e) if Errno::from_io_error(&e) == Some(Errno::AGAIN) => break,
+                // An overrun is told once, before what there is.
+                Err(_) => failures += 1,
             }
         }
-        Ok(acks)
+        acks
     }
 
     /// Asks for everything of a kind; asks again while changes leave gaps in the answer.
@@ -307,8 +322,17 @@ impl Socket {
     /// Reads one datagram and what it holds, each with the number of the request that it answers; one
     /// that the kernel did not send is dropped.
     fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
+        self.replies_by(0)
+    }
+
+    /// The same, without waiting: `EAGAIN` where there is none.
+    fn replies_now(&mut self) -> io::Result<Vec<(u32, Reply)>> {
+        self.replies_by(libc::MSG_DONTWAIT)
+    }
+
+    fn replies_by(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply)>> {
         self.buffer.clear();
-        let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, 0))?;
+        let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, flags))?;
         match sender.port_number() {
             0 => Ok(split(&self.buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
             _ => Ok(Vec::new()),

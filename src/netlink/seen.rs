@@ -83,9 +83,14 @@ impl Socket {
 
     /// The note on `lo` of the socket's namespace.
     pub(crate) fn note_of_loopback(&mut self) -> Result<Option<String>, Refusal> {
+        Ok(self.loopback()?.and_then(|lo| lo.alias))
+    }
+
+    /// `lo` of the socket's namespace.
+    pub(crate) fn loopback(&mut self) -> Result<Option<Link>, Refusal> {
         let question = RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build());
         let answer = self.ask_each([question])?.pop().transpose()?;
-        Ok(answer.and_then(|object| link::links_of(&[object]).pop()?.alias))
+        Ok(answer.and_then(|object| link::links_of(&[object]).pop()))
     }
 
     /// All links of the socket's namespace.

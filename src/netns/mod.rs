@@ -30,6 +30,7 @@ pub use delete::{Deletion, Outcome, delete, delete_all};
 pub(crate) use delete::{Doomed, delete_known};
 pub use entry::{Entry, State};
 pub use holders::{Hold, Holder, Holders, all_holders, holders, socket_holders};
+pub(crate) use named::unname;
 pub use named::{CreateOptions, attach, create, list, prune, rename};
 pub(crate) use named::{Standing, create_prepared};
 pub(crate) use nsid::nsids_of;

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, fs, io, thread};
 use rustix::thread::sched_getaffinity;
 
 use super::{
-    Netns, RUN_DIR,
+    Netns, NetnsId, RUN_DIR,
     delete::remove_name,
     entry::{Found, bind, create_file, look, path_of},
     rundir::{self, Lock},
@@ -115,6 +115,15 @@ pub fn attach(name: &NsName, ns: &Netns) -> Result<()> {
     rundir::prepare()?;
     refuse_taken("attach", name, &look(name)?)?;
     publish(name, ns)
+}
+
+/// Takes a name from a namespace, if it still is its name.
+pub(crate) fn unname(name: &NsName, id: NetnsId) -> Result<()> {
+    let _lock = Lock::take()?;
+    match look(name)? {
+        Found::Alive { ns, symlink: false } if ns.id() == id => remove_name(name, &ns),
+        _ => Ok(()),
+    }
 }
 
 /// Renames a namespace; it lives on, with everything in it. `/etc/netns/OLD` is left as it is.

@@ -25,6 +25,17 @@ pub(crate) struct Child {
     pub pidfd: OwnedFd,
 }
 
+impl Child {
+    /// Its number in the `/proc` that is mounted here, which may be that of another pid namespace, where the child's own number
+    /// means somebody else. `None` where it does not show there.
+    pub(crate) fn number_in_proc(&self) -> Option<u32> {
+        let path = format!("/proc/self/fdinfo/{}", self.pidfd.as_raw_fd());
+        let text = std::fs::read_to_string(path).ok()?;
+        let number = text.lines().find_map(|line| line.strip_prefix("Pid:"))?;
+        number.trim().parse().ok().filter(|&pid| pid > 0)
+    }
+}
+
 /// Of `linux/sched.h`: handlers of the caller's are none of the child's (Linux 5.5).
 const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
@@ -76,6 +87,14 @@ pub(crate) fn fork() -> io::Result<u32> {
         -1 => Err(last_error()),
         pid => Ok(u32::try_from(pid).unwrap_or(0)),
     }
+}
+
+/// Makes a command end at the latest when the thread that starts it does, also where this process is killed.
+pub(crate) fn ends_with_this_thread(command: &mut std::process::Command) {
+    use rustix::process::{Signal, set_parent_process_death_signal};
+    use std::os::unix::process::CommandExt;
+    // SAFETY: between the fork and the program, this makes one system call.
+    unsafe { command.pre_exec(|| Ok(set_parent_process_death_signal(Some(Signal::KILL))?)) };
 }
 
 /// Ends the process at once: nothing is flushed, nothing dropped.
@@ -173,8 +192,11 @@ pub(crate) fn inherited(number: RawFd) -> io::Result<OwnedFd> {
     if copy < 0 {
         return Err(last_error());
     }
-    // SAFETY: marks a descriptor; nothing is closed.
-    unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    // The standard streams are the program's, whatever else they are for.
+    if number > 2 {
+        // SAFETY: marks a descriptor; nothing is closed.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
     // SAFETY: the kernel just made it, and nobody else knows it.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
 }

@@ -56,6 +56,36 @@ impl Held {
     }
 }
 
+impl Held {
+    /// Readable, but never to be read from, where one of them has come and waits for the end of this.
+    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
+    pub(crate) fn fd(&self) -> io::Result<HeldFd> {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigemptyset initialises the set, sigaddset only changes it, and the kernel reads it.
+        let fd = unsafe {
+            libc::sigemptyset(set.as_mut_ptr());
+            for signal in SIGNALS {
+                libc::sigaddset(set.as_mut_ptr(), signal);
+            }
+            libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
+        };
+        match fd {
+            -1 => Err(last_error()),
+            // SAFETY: the kernel just made it, and nobody else knows it.
+            fd => Ok(HeldFd(unsafe { OwnedFd::from_raw_fd(fd) })),
+        }
+    }
+}
+
+/// To wait for a signal that is held, beside other things; it stays held.
+pub(crate) struct HeldFd(OwnedFd);
+
+impl AsFd for HeldFd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
 impl Drop for Held {
     fn drop(&mut self) {
         // SAFETY: `before` was filled in by `hold`.
@@ -133,6 +163,8 @@ pub(crate) struct Received {
     pub number: i32,
     /// Whether the kernel sent it, as a terminal does to all of its foreground group.
     pub from_kernel: bool,
+    /// The process that sent it; 0 where that is the kernel, or outside of this pid namespace.
+    pub sender: u32,
 }
 
 /// Takes signals that are blocked in the calling thread.
@@ -161,7 +193,7 @@ impl SignalFd {
         // SAFETY: it was written as a whole.
         let info = unsafe { info.assume_init() };
         let from_kernel = info.ssi_code == libc::SI_KERNEL;
-        Some(Received { number: info.ssi_signo.cast_signed(), from_kernel })
+        Some(Received { number: info.ssi_signo.cast_signed(), from_kernel, sender: info.ssi_pid })
     }
 }
 
@@ -179,9 +211,13 @@ pub(crate) fn wait() -> Received {
         // SAFETY: the call reads the set and writes the local.
         let number = unsafe { libc::sigwaitinfo(&raw const set, info.as_mut_ptr()) };
         if number > 0 {
-            // SAFETY: a signal was taken, so the information was written.
-            let code = unsafe { info.assume_init() }.si_code;
-            return Received { number, from_kernel: code == libc::SI_KERNEL };
+            // SAFETY: a signal was taken, so the information was written; every kind begins with the sender, which is 0
+            // where there is none.
+            let (code, sender) = unsafe {
+                let info = info.assume_init();
+                (info.si_code, info.si_pid())
+            };
+            return Received { number, from_kernel: code == libc::SI_KERNEL, sender: sender.cast_unsigned() };
         }
     }
 }

@@ -33,8 +33,11 @@ fn fits(world: &World, line: &str, candidates: &[&str]) {
 fn verbs_and_options_complete() {
     let world = World::new();
     fits(&world, "l", &["list", "list-id", "lab", "link"]);
-    let questions = ["check", "plan", "up", "status", "down", "exec", "list", "show", "graph", "import", "adopt"];
-    fits(&world, "lab ", &questions);
+    fits(
+        &world,
+        "lab ",
+        &["check", "plan", "up", "status", "down", "test", "exec", "list", "show", "graph", "import", "adopt"],
+    );
     fits(&world, "lab check /proc/self/comm", &["/proc/self/comm"]);
     fits(&world, "de", &["del"]);
     fits(&world, "rule ", &["show", "add", "del", "flush"]);
@@ -149,7 +152,7 @@ fn completions_prints_the_scripts_that_are_installed() {
 
 /// What a shell's own completion comes to, with nsnet on its PATH.
 #[track_caller]
-fn in_shell(world: &World, shell: &[&str], script: &str) -> String {
+pub fn in_shell(world: &World, shell: &[&str], script: &str) -> String {
     let mut command = world.command("sh");
     command.args(["-euc", "PATH=${NSNET%/*}:$PATH; export PATH; exec \"$@\"", "sh"]).args(shell).arg(script);
     run(command).ok()
@@ -247,7 +250,7 @@ fn examples(prose: &str) -> Vec<(String, String)> {
 }
 
 /// Numbers of processes, inodes and hardware addresses differ from run to run, and so do columns.
-fn alike(text: &str) -> Vec<String> {
+pub fn alike(text: &str) -> Vec<String> {
     let is_mac = |word: &str| word.len() == 17 && word.matches(':').count() == 5;
     let digits = |word: &str| word.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect::<String>();
     let short = |mut word: String| {

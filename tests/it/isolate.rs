@@ -117,9 +117,12 @@ fn what_contradicts_itself_is_refused_before_anything_is_made() {
         ("--cap-drop frob", "there is none of this name"),
         ("--map-users 0:0", "INSIDE:OUTSIDE:COUNT"),
         ("--map-users 0:0:2 --map-users 1:5:1", "overlaps"),
-        ("--root / --propagation shared", "needs private or slave"),
+        ("--root /run --propagation shared", "needs private or slave"),
         ("--dns 1.1.1.1 --propagation unchanged", "needs private or slave"),
         ("--env X", "KEY=VALUE"),
+        ("--no-net --route default", "'--route': it needs a net"),
+        ("--netns . --name x", "has a name of its own"),
+        ("--kill-child TERM", "'--init' passes it on"),
         ("--frob", "unexpected argument"),
     ] {
         let error = isolated(&world, options, "echo touched >&2").fails(2);
@@ -463,6 +466,8 @@ fn the_environment_is_as_it_was_asked_for() {
         "A=1\nB=x=y\n"
     );
     assert_eq!(world.sh("KEEP=me OVER=1 $NSNET isolate --env OVER=2 sh -c 'echo $KEEP $OVER'"), "me 2\n");
+    assert_eq!(world.sh("$NSNET isolate --env A=1 --env A=2 env | grep ^A="), "A=2\n");
+    assert_eq!(world.sh("$NSNET isolate --env A=$(printf '\\377') sh -c 'printf %s $A | od -An -tx1'"), " ff\n");
     // The program is looked for where the command would look.
     world.sh("mkdir /run/bin; printf '#!/bin/sh\\necho mine\\n' > /run/bin/own; chmod +x /run/bin/own");
     assert_eq!(world.sh("$NSNET isolate --env PATH=/run/bin:/bin own"), "mine\n");
@@ -487,7 +492,7 @@ fn the_status_is_told_in_json() {
     assert_eq!(told[1], json(r#"{"exit_code":9}"#));
     world.sh("$NSNET isolate --init --status-fd 3 sh -c 'kill -9 $$' 3>/run/status || :");
     assert_eq!(json(world.sh("cat /run/status").lines().nth(1).unwrap()), json(r#"{"exit_code":137}"#));
-    let error = world.fails(1, "isolate --status-fd 77 true");
+    let error = world.fails(125, "isolate --status-fd 77 true");
     assert!(error.contains("file descriptor 77: Bad file descriptor"), "{error}");
 }
 
@@ -502,6 +507,67 @@ fn a_pidfile_is_there_while_it_runs() {
     world.sh("test ! -e /run/pid");
     let error = world.fails(125, "isolate --pidfile /nonexistent/pid true");
     assert!(error.contains("cannot write '/nonexistent/pid'"), "{error}");
+}
+
+#[test]
+fn a_pidfile_removes_nothing_but_itself() {
+    let world = World::new();
+    world.sh("mkfifo /run/fifo; echo kept > /run/target; ln -s target /run/link");
+    for path in ["/run/fifo", "/run/link", "/dev/null", "/run"] {
+        let ran = world.nsnet(["isolate", "--pidfile", path, "true"]);
+        assert!(!ran.status.success() && ran.err.contains(&format!("cannot write '{path}'")), "{ran}");
+    }
+    world.sh("test -p /run/fifo; test -L /run/link; test \"$(cat /run/target)\" = kept; test -c /dev/null");
+    let mut command = started(&world, "--pidfile /run/pid", "echo ready; read line");
+    world.sh("rm /run/pid; echo another > /run/pid");
+    command.say("\n");
+    command.wait();
+    assert_eq!(world.sh("cat /run/pid"), "another\n");
+}
+
+#[test]
+fn a_directory_that_is_covered_is_that_of_inside() {
+    let world = World::new();
+    assert_eq!(world.sh("cd /proc; $NSNET isolate sh -c 'ls -d [0-9]*'").lines().next(), Some("1"));
+    assert_eq!(world.sh("cd /sys/class/net; $NSNET isolate ls"), "lo\n");
+    assert_eq!(world.sh("cd /proc/$$; $NSNET isolate pwd"), "/\n");
+    assert_eq!(world.sh("mkdir /run/here; cd /run/here; $NSNET isolate pwd"), "/run/here\n");
+}
+
+#[test]
+fn a_reader_of_the_status_that_leaves_ends_nothing() {
+    let world = World::new();
+    // The reader is gone before the first line: the command waits for that.
+    let script = "mkfifo /run/f; { $NSNET isolate --status-fd 3 sh -c 'echo survived' 3>/run/f; echo $?; } & exec 4</run/f; exec 4<&-; wait";
+    for _ in 0..5 {
+        assert_eq!(world.sh(&format!("rm -f /run/f; {script}")), "survived\n0\n");
+    }
+    world.sh("$NSNET isolate --status-fd 1 sh -c 'echo mine' | grep -q mine");
+    world.sh("$NSNET isolate --status-fd 3 nonexistent-program 3>/run/status || :");
+    assert_eq!(json(world.sh("cat /run/status").lines().nth(1).unwrap()), json(r#"{"exit_code":127}"#));
+}
+
+/// nsnet in a pid namespace whose `/proc` is that of another one: numbers there mean strangers.
+#[test]
+fn a_proc_of_another_pid_namespace_is_seen_through() {
+    let world = World::new();
+    let nested = |line: &str| world.shell(&format!("unshare --pid --fork --kill-child {line}"));
+    let wired = nested("$NSNET isolate --veth h0 i0 ip -br link show i0");
+    assert!(wired.out.starts_with("i0@"), "{wired}");
+    assert_eq!(nested("$NSNET isolate --map-root id -u").ok(), "0\n");
+    assert_eq!(nested("timeout 0.2 $NSNET isolate sleep 60").status.code(), Some(124));
+}
+
+#[test]
+fn signals_in_quick_succession_do_not_change_how_it_ended() {
+    let world = World::new();
+    for _ in 0..10 {
+        let mut command =
+            started(&world, "--veth h0 i0", "trap 'exit 50' TERM; echo ready; while :; do sleep 100 & wait; done");
+        let pid = command.pid();
+        world.sh(&format!("kill -TERM {pid}; kill -TERM {pid} 2>/dev/null || :; kill -TERM {pid} 2>/dev/null || :"));
+        assert_eq!(command.wait().code(), Some(50));
+    }
 }
 
 #[test]

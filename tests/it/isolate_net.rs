@@ -78,6 +78,10 @@ fn a_namespace_can_be_joined() {
     // What is wired into it goes again, and the namespace stays.
     world.sh("$NSNET isolate --netns red --veth h0=10.5.0.1/30 i0=10.5.0.2/30 ping -qc1 -W1 10.5.0.1");
     assert!(!world.sh("ip -n red -br link").contains("i0"));
+    for _ in 0..2 {
+        world.sh("$NSNET isolate --netns red --route '10.9.0.0/16 dev lo' ip route show 10.9.0.0/16 | grep -q dev");
+    }
+    assert_eq!(world.sh("ip -n red route show 10.9.0.0/16"), "");
     // A user namespace of its own has no say over a network namespace of others.
     world.sh("! $NSNET isolate --netns red --map-root ip link set mark0 up 2>/dev/null");
     let error = world.fails(125, "isolate --netns nope true");
@@ -115,6 +119,17 @@ fn a_name_that_somebody_took_over_is_not_removed() {
 }
 
 #[test]
+fn the_name_goes_without_its_keeper_too_and_who_delays_it_is_named() {
+    let world = World::new();
+    let mut command = world.start("exec $NSNET isolate --name box sh -c 'echo ready; read line; exit 6'");
+    let keeper = world.sh(&format!("pgrep -x nsnet-keeper -P {}", command.pid()));
+    world.sh(&format!("kill -9 {}", keeper.trim()));
+    command.say("\n");
+    assert_eq!(command.wait().code(), Some(6));
+    assert_eq!(world.ok("list"), "");
+}
+
+#[test]
 fn many_at_once_do_not_disturb_each_other() {
     let world = World::new();
     let commands = (0..12).map(|at| {
@@ -148,6 +163,7 @@ fn name_servers_are_of_inside() {
     assert_eq!(inside, "nameserver 192.0.2.53\nnameserver 2001:db8::53\n");
     assert_eq!(world.sh("$NSNET isolate --map-root --dns 192.0.2.53 cat /etc/resolv.conf"), "nameserver 192.0.2.53\n");
     assert_eq!(world.sh("cat /etc/resolv.conf"), before);
+    assert_eq!(world.sh("umask 077; $NSNET isolate --dns 192.0.2.53 stat -c %a /etc/resolv.conf"), "644\n");
     // Those of the name, as for exec.
     world.sh("mount -t tmpfs t /etc/netns 2>/dev/null || { mkdir /run/e && cp -a /etc/passwd /etc/group /etc/hosts /run/e; touch /run/e/resolv.conf; \
               mount --bind /run/e /etc; mkdir /etc/netns; }; mkdir /etc/netns/box; echo nameserver 192.0.2.1 > /etc/netns/box/resolv.conf");

@@ -15,7 +15,7 @@ use crate::support::World;
 
 /// A terminal with a program that has it for its own.
 struct Terminal {
-    master: std::fs::File,
+    master: Option<std::fs::File>,
     program: Child,
     seen: String,
 }
@@ -23,13 +23,22 @@ struct Terminal {
 impl Terminal {
     /// Starts an interactive shell of a world on it; the prompt is `$ `.
     fn shell(world: &World) -> Self {
+        let mut this = Self::leader(world, &["bash", "--norc", "--noprofile", "-i"]);
+        // What is typed is not shown: only what programs say counts.
+        this.types("bind 'set enable-bracketed-paste off'; stty -echo; echo rea''dy\n");
+        this.waits_for("ready\r\n");
+        this
+    }
+
+    /// Starts a program of a world that leads the session of the terminal.
+    fn leader(world: &World, words: &[&str]) -> Self {
         let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
         let master = openpt(flags).unwrap();
         grantpt(&master).unwrap();
         unlockpt(&master).unwrap();
         let slave = ioctl_tiocgptpeer(&master, flags).unwrap();
-        let mut inside = world.command("bash");
-        inside.args(["--norc", "--noprofile", "-i"]);
+        let mut inside = world.command(words[0]);
+        inside.args(&words[1..]);
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait"]).arg(inside.get_program()).args(inside.get_args());
         command
@@ -40,15 +49,11 @@ impl Terminal {
             .env("INPUTRC", "/dev/null");
         let stream = || slave.try_clone().unwrap();
         let program = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
-        let mut this = Self { master: master.into(), program, seen: String::new() };
-        // What is typed is not shown: only what programs say counts.
-        this.types("bind 'set enable-bracketed-paste off'; stty -echo; echo rea''dy\n");
-        this.waits_for("ready\r\n");
-        this
+        Self { master: Some(master.into()), program, seen: String::new() }
     }
 
     fn types(&mut self, keys: &str) {
-        self.master.write_all(keys.as_bytes()).unwrap();
+        self.master.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
     }
 
     /// Reads on until a text comes; returns what came before it.
@@ -61,14 +66,18 @@ impl Terminal {
                 self.seen.drain(..at + text.len());
                 return before;
             }
-            let count = self.master.read(&mut bytes).unwrap_or(0);
+            let count = self.master.as_mut().unwrap().read(&mut bytes).unwrap_or(0);
             assert!(count > 0, "waiting for {text:?}, there is: {:?}", self.seen);
             self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
         }
     }
 
     fn has_size(&self, rows: u16, columns: u16) {
-        tcsetwinsize(&self.master, Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 }).unwrap();
+        tcsetwinsize(
+            self.master.as_ref().unwrap(),
+            Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 },
+        )
+        .unwrap();
     }
 }
 
@@ -187,6 +196,42 @@ fn a_terminal_of_its_own_follows_the_size_and_is_another() {
 }
 
 #[test]
+fn a_job_that_ends_in_the_background_leaves_the_terminal_to_others() {
+    let world = World::new();
+    for form in FORMS {
+        let mut terminal = Terminal::shell(&world);
+        terminal.types(&format!("mkfifo /run/f; $NSNET isolate {form} sh -c 'read x </run/f' & echo started\n"));
+        terminal.waits_for("started\r\n");
+        // Its settings are those of the shell, and what is typed comes to who is in front.
+        terminal.types("stty -a | grep -o ' icanon'; read y; echo read $y\n");
+        terminal.waits_for(" icanon\r\n");
+        terminal.types("mine\n");
+        terminal.waits_for("read mine\r\n");
+        terminal.types("bash -c 'echo >/run/f; while pgrep -f \"[i]solate.*run/f\" >/dev/null; do :; done; read -p next: z; echo got $z'\n");
+        terminal.waits_for("next:");
+        terminal.types("word\n");
+        terminal.waits_for("got word\r\n");
+        terminal.types("rm /run/f\n");
+    }
+}
+
+#[test]
+fn a_terminal_that_goes_away_is_told_to_the_command() {
+    let world = World::new();
+    for form in ["", "--init", "--no-pid"] {
+        let script = format!(
+            "trap 'echo hung up >/run/hup; exit 3' HUP; exec $NSNET isolate {form} sh -c 'trap \"echo hung up >/run/hup; exit 3\" HUP; echo go; while :; do sleep 100 & wait; done'"
+        );
+        // The leader of its session, as a command of ssh is.
+        let mut terminal = Terminal::leader(&world, &["sh", "-c", &script]);
+        terminal.waits_for("go\r\n");
+        drop(terminal.master.take());
+        terminal.program.wait().unwrap();
+        assert_eq!(world.sh("cat /run/hup; rm /run/hup"), "hung up\n", "{form}");
+    }
+}
+
+#[test]
 fn a_new_session_cannot_type_into_the_terminal() {
     let world = World::new();
     let mut terminal = Terminal::shell(&world);
@@ -201,6 +246,15 @@ fn a_new_session_cannot_type_into_the_terminal() {
 fn input_that_is_no_terminal_goes_through_one_too() {
     let world = World::new();
     assert_eq!(world.sh("printf 'a\\nb\\n' | $NSNET isolate --tty sh -c 'stty -echo; while read x; do echo got $x; done; echo end'").replace('\r', "").replace("a\nb\n", ""), "got a\ngot b\nend\n");
+    // More than any buffer holds, both ways at once; and a program that reads nothing.
+    // What comes before the terminal is raw is shown once more in front.
+    let through = "seq 20000 | timeout -k 1 60 $NSNET isolate --tty sh -c 'stty raw -echo; head -c 108894' | tr -d '\\r' | tail -c 1000";
+    assert_eq!(world.sh(through), world.sh("seq 20000 | tail -c 1000"));
+    assert_eq!(world.sh("yes | timeout -k 1 60 $NSNET isolate --tty sh -c 'exit 5' >/dev/null || echo $?"), "5\n");
+    assert_eq!(
+        world.sh("{ timeout -k 1 60 $NSNET isolate --tty yes || echo $? >/run/code; } | head -1; cat /run/code"),
+        "y\r\n141\n"
+    );
     let big = world.sh("$NSNET isolate --tty head -c 200000 /dev/zero </dev/null | wc -c");
     assert_eq!(big, "200000\n");
 }

@@ -225,8 +225,8 @@ fn up_of_one_file_and_then_of_another_is_as_up_of_the_other_alone() {
     let kernel = |world: &World| {
         world.sh(
             "for node in h1 h2 h3 '~sw'; do echo $node; ip -n campus.$node -o addr | grep -v fe80: | cut -d' ' -f2-8
-             ip -n campus.$node -o link | sed 's/^[0-9]*: //; s/@if[0-9]*//; s/ state [A-Z]* / /' | sort
-             ip -n campus.$node route; cat /run/nsnet/etc/campus.$node/hosts 2>/dev/null || :; done
+             ip -n campus.$node -o link | sed 's/^[0-9]*: //; s/@if[0-9]*//; s/ state [A-Z]* / /; s/,LOWER_UP//; s/NO-CARRIER,//' | sort
+             ip -n campus.$node route | sed 's/ linkdown//'; cat /run/nsnet/etc/campus.$node/hosts 2>/dev/null || :; done
              for node in h1 h2 h3; do ip netns exec campus.$node cat /proc/sys/net/ipv4/ip_default_ttl; done; ls /run/netns",
         )
     };

@@ -294,7 +294,7 @@ fn a_picture_goes_to_its_file_or_says_why_not() {
     let failed = world.shell("exec $NSNET -q map --svg /nowhere/map.svg");
     assert_eq!(failed.status.code(), Some(1));
     assert!(failed.err.contains("/nowhere/map.svg") && failed.err.contains("No such file"), "{failed}");
-    for line in ["map --dot --mermaid", "map --watch --svg -", "-n red map", "map a/b"] {
+    for line in ["map --dot --mermaid", "map --watch --svg -", "-n red map", "map a/b/c"] {
         assert_eq!(world.shell(&format!("exec $NSNET {line}")).status.code(), Some(2), "{line}");
     }
 }

@@ -34,6 +34,8 @@ const WALLS: &[(&str, &[&str])] = &[
             "bin/nsnet/args.rs",
             "bin/nsnet/complete.rs",
             "isolate/idmap.rs",
+            // What a check names.
+            "lab/probe/command.rs",
         ],
     ),
     // A command that is told no environment gets the caller's.
@@ -121,5 +123,33 @@ fn every_test_file_is_part_of_the_tests() {
     for file in source_files(&root).into_iter().filter(|file| file.extension().is_some_and(|end| end == "rs")) {
         let name = file.file_stem().unwrap().to_str().unwrap();
         assert!(name == "main" || main.contains(&format!("mod {name};")), "{name} is not in main.rs");
+    }
+}
+
+/// What is in a directory of the project, sorted.
+fn names_in(dir: &str) -> Vec<String> {
+    let entries = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn every_example_lab_is_tried() {
+    assert_eq!(
+        super::lab_examples::EXAMPLES.map(|(name, _)| format!("{name}.toml")).to_vec(),
+        names_in("examples/labs")
+    );
+}
+
+#[test]
+fn links_of_pages_about_labs_lead_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for name in ["tutorial.md", "from-ip-scripts.md", "labs-in-tests.md"] {
+        let text = fs::read_to_string(root.join(name)).unwrap();
+        let links: Vec<_> = text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).collect();
+        assert!(!links.is_empty());
+        let dead: Vec<_> = links.iter().filter(|link| !root.join(link).exists()).collect();
+        assert!(dead.is_empty(), "{name}: {dead:?}");
     }
 }

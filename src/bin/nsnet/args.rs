@@ -11,7 +11,8 @@ use clap::{
     builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser},
 };
 pub use lab::{
-    Lab, LabAdopt, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, Nodes, Target,
+    Lab, LabAdopt, LabExec, LabFile, LabGraph, LabImport, LabQuestion, LabShow, LabStatus, LabTarget, LabTest, Nodes,
+    Target,
 };
 use nsnet::{End, Family, Mac, NsName, NsRef, exec::User, inspect::NsKind, netns::Nsid};
 
@@ -175,6 +176,9 @@ pub enum Verb {
     /// Run a command in a namespace, by becoming it.
     Exec(Exec),
     /// Run a command in namespaces of its own, wired to the host.
+    ///
+    /// Of the kinds of namespaces, those that are named are new; where none is, uts, ipc, pid, mount and net are. A kind with
+    /// 'no-' is taken away, and mapping ids adds user.
     Isolate(Box<isolate::Isolate>),
     /// Give a namespace another name.
     Rename(Rename),

@@ -118,7 +118,7 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
             let object = object.to_owned();
             Some(ArgValueCompleter::new(move |typed: &OsStr| words_of(&object, typed)))
         }
-        ("FILE|-", _) | ("FILE", "isolate") => Some(ArgValueCompleter::new(PathCompleter::any())),
+        ("FILE|-", _) | ("FILE", "isolate" | "test") => Some(ArgValueCompleter::new(PathCompleter::any())),
         ("inet|inet6", _) => {
             Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, ["inet", "inet6"].map(str::to_owned))))
         }

@@ -81,6 +81,15 @@ const EMPTY: Said<'static> = Said {
     column: None,
 };
 
+/// The exit code where a command should have run.
+pub fn code_of(error: &ExecError) -> u8 {
+    match error {
+        ExecError::NotFound(_) => NOT_FOUND,
+        ExecError::NotExecutable(_) => NOT_EXECUTABLE,
+        _ => NOT_PREPARED,
+    }
+}
+
 impl Report<'_> {
     /// Says what went on beside the answer.
     pub fn note(&self, note: &Note) {
@@ -121,10 +130,14 @@ impl Report<'_> {
                 return FAILED;
             }
             Failure::BadLab(bad) => return self.bad_lab(&bad),
-            Failure::Exec(ExecError::NotFound(e)) => return self.not_run(&e, NOT_FOUND),
-            Failure::Exec(ExecError::NotExecutable(e)) => return self.not_run(&e, NOT_EXECUTABLE),
-            Failure::Exec(ExecError::Prepare(e)) => (e, NOT_PREPARED),
-            Failure::Exec(_) => return NOT_PREPARED,
+            Failure::Exec(e) => {
+                let code = code_of(&e);
+                match e {
+                    ExecError::NotFound(e) | ExecError::NotExecutable(e) => return self.not_run(&e, code),
+                    ExecError::Prepare(e) => (e, code),
+                    _ => return code,
+                }
+            }
             Failure::Interrupted(signal) => return 128 + signal,
         };
         self.error(&error);

@@ -71,7 +71,7 @@ pub fn adopt(lab: Option<&LabName>, patterns: &[String], dry: bool) -> Result<Ad
     let (places, mut notes) = places_of(lab, names)?;
     let old_names: BTreeMap<Place, NsName> = places.iter().map(|it| (it.place.clone(), it.name.clone())).collect();
     refuse_others(lab, &places)?;
-    let mut survey = survey(places, &FORWARDING.map(str::to_owned).into())?;
+    let mut survey = survey(&places, &FORWARDING.map(str::to_owned).into())?;
     let written = write::write(lab, &survey);
     notes.extend(written.left_out);
     let checked = Lab::of(written.spec).map_err(|problems| failed(lab, &problems))?;

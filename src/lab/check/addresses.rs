@@ -118,11 +118,15 @@ fn check_fixed(segment: &Segment, faults: &mut Faults) {
     }
 }
 
-/// No two nodes have the same address on a segment.
+/// No two nodes have the same address on a segment, and no two ports the same hardware address.
 fn check_segment(draft: &Draft, segment: usize, faults: &mut Faults) {
     let mut seen: HashMap<IpAddr, (usize, &IfName)> = HashMap::new();
+    let mut macs = HashSet::new();
     for port in &draft.segments[segment].ports {
         let Some(interface) = draft.interface_of(port) else { continue };
+        if let Some(mac) = interface.mac.filter(|mac| !macs.insert(*mac)) {
+            faults.add(port.span.clone(), format!("another interface there has the hardware address {mac} too"));
+        }
         for (addr, span) in &interface.addrs {
             let (node, name) = *seen.entry(addr.ip()).or_insert((port.node, &interface.name));
             if node != port.node {

@@ -1,9 +1,12 @@
 //! Interfaces of nodes: those of networks and links, and those that the file adds.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::{HashMap, HashSet},
+    ops::Range,
+};
 
 use super::{
-    draft::{Draft, Interface, Port, What},
+    draft::{Draft, Interface, Node, Port, What},
     links, ports,
 };
 use crate::{
@@ -230,10 +233,36 @@ fn problem_of(kind: &Kind, linked: bool) -> Option<&'static str> {
 /// What can only be seen when all interfaces are known.
 pub(super) fn check(draft: &Draft, faults: &mut Faults) {
     for node in 0..draft.nodes.len() {
+        check_claims(&draft.nodes[node], faults);
         for interface in &draft.nodes[node].interfaces {
             check_master(draft, node, interface, faults);
             check_lower(draft, node, interface, faults);
             check_mtu(interface, faults);
+        }
+    }
+}
+
+/// The packets of an interface go to one taker: a bridge or bond that it belongs to, the macvlans on it,
+/// or the ipvlans. The kernel says of a second one that the device is busy.
+fn check_claims(node: &Node, faults: &mut Faults) {
+    let mut takers: HashMap<&IfName, &str> = HashMap::new();
+    let claims = node.interfaces.iter().filter_map(|interface| {
+        let master = interface.master.as_ref().and_then(|(name, span)| Some((node.interface(name.as_str())?, span)));
+        match master.map(|(master, span)| (master.kind(), span)) {
+            Some((Some(Kind::Bridge(_)), span)) => Some((&interface.name, "a bridge", span)),
+            Some((Some(Kind::Bond(_)), span)) => Some((&interface.name, "a bond", span)),
+            _ => None,
+        }
+    });
+    let standing = node.interfaces.iter().filter_map(|interface| match (interface.kind()?, interface.lower()?) {
+        (Kind::MacVlan(_) | Kind::MacVtap(_), (lower, span)) => Some((lower, "macvlans", span)),
+        (Kind::IpVlan(_) | Kind::IpVtap(_), (lower, span)) => Some((lower, "ipvlans", span)),
+        _ => None,
+    });
+    for (claimed, taker, span) in claims.chain(standing) {
+        let first = *takers.entry(claimed).or_insert(taker);
+        if first != taker {
+            faults.add(span.clone(), format!("the packets of {claimed} go to {first}, and cannot go to {taker} too"));
         }
     }
 }

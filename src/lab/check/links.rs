@@ -120,9 +120,6 @@ fn check_ends(first: &Port, second: &Port, faults: &mut Faults) -> bool {
         faults.add(second.span.clone(), "both ends are the same interface");
         return false;
     }
-    if first.mac.is_some() && first.mac == second.mac {
-        faults.add(second.span.clone(), "both ends have the same hardware address");
-    }
     true
 }
 

@@ -259,46 +259,65 @@ fn table_of(draft: &Draft, node: usize, dev: &IfName) -> Option<u32> {
 /// starting namespace has one of its own, which is not touched.
 fn add_gateway(segment: &Segment, draft: &Draft, routes: &mut [BTreeSet<RouteState>], faults: &mut Faults) {
     let Some((text, span)) = &segment.gateway else { return };
-    let gateways = match text.parse::<IpAddr>() {
-        Ok(ip) if segment.subnets.iter().any(|(subnet, _)| subnet.contains(Prefix::host(ip))) => vec![ip],
-        Ok(ip) => return faults.add(span.clone(), format!("{ip} is in no subnet of the network")),
-        Err(_) => match member_addrs(segment, draft, text) {
-            Some(addrs) if addrs.is_empty() => {
-                return faults.advise(
-                    span.clone(),
-                    format!("'{text}' has no address on the network"),
-                    "give the network a 'subnet'",
-                );
-            }
-            Some(addrs) => addrs,
-            None => {
-                let message = format!("'{}' is no member of the network", escaped(text.as_bytes()));
-                return faults.advise(span.clone(), message, "a gateway is one of the members, or an address");
-            }
-        },
-    };
-    for port in segment.ports.iter().filter(|port| draft.nodes[port.node].place != Place::Here) {
+    let gateways = gateway_addrs(segment, draft, text, span, faults);
+    let is_other = |node: usize| draft.nodes[node].place != Place::Here && draft.nodes[node].name != *text;
+    for port in segment.ports.iter().filter(|port| is_other(port.node)) {
         let Some(interface) = draft.interface_of(port) else { continue };
+        let table = table_of(draft, port.node, &interface.name).unwrap_or(MAIN);
         for via in &gateways {
             let own = interface.addrs.iter().any(|(addr, _)| addr.ip() == *via);
             let reached = interface.addrs.iter().any(|(addr, _)| holds(*addr, *via));
-            let dst = Prefix::all(Family::of(*via));
-            let table = table_of(draft, port.node, &interface.name).unwrap_or(MAIN);
-            let has_one = routes[port.node].iter().any(|route| (route.dst, route.table) == (dst, table));
-            if reached && !own && !has_one && draft.nodes[port.node].name != *text {
-                routes[port.node].insert(RouteState {
-                    dst,
-                    kind: "unicast".into(),
-                    via: Some(*via),
-                    dev: Some(interface.name.clone()),
-                    metric: 0,
-                    table,
-                    src: None,
-                    mtu_bytes: None,
-                    onlink: false,
-                });
+            let route = default_route(*via, &interface.name, table);
+            let has_one = routes[port.node].iter().any(|other| (other.dst, other.table) == (route.dst, table));
+            if reached && !own && !has_one {
+                routes[port.node].insert(route);
             }
         }
+    }
+}
+
+/// The address that is the gateway, or those of the member that is.
+fn gateway_addrs(
+    segment: &Segment,
+    draft: &Draft,
+    text: &str,
+    span: &Range<usize>,
+    faults: &mut Faults,
+) -> Vec<IpAddr> {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        if segment.subnets.iter().any(|(subnet, _)| subnet.contains(Prefix::host(ip))) {
+            return vec![ip];
+        }
+        faults.add(span.clone(), format!("{ip} is in no subnet of the network"));
+        return Vec::new();
+    }
+    let shown = escaped(text.as_bytes());
+    let addrs = member_addrs(segment, draft, text);
+    match &addrs {
+        None => {
+            let hint = "a gateway is one of the members, or an address";
+            faults.advise(span.clone(), format!("'{shown}' is no member of the network"), hint);
+        }
+        Some(addrs) if addrs.is_empty() => {
+            let hint = "give the network a 'subnet'";
+            faults.advise(span.clone(), format!("'{shown}' has no address on the network"), hint);
+        }
+        Some(_) => {}
+    }
+    addrs.unwrap_or_default()
+}
+
+fn default_route(via: IpAddr, dev: &IfName, table: u32) -> RouteState {
+    RouteState {
+        dst: Prefix::all(Family::of(via)),
+        kind: "unicast".into(),
+        via: Some(via),
+        dev: Some(dev.clone()),
+        metric: 0,
+        table,
+        src: None,
+        mtu_bytes: None,
+        onlink: false,
     }
 }
 

@@ -47,3 +47,68 @@ pub fn to_toml(spec: &Spec) -> crate::Result<String> {
 pub fn write(lab: &Lab) -> (String, Vec<String>) {
     write::write(lab)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::{prelude::*, sample::Index};
+
+    use super::*;
+
+    const PLAIN: &str = include_str!("../../../tests/labs/clab/plain.clab.yml");
+
+    /// The topology with some bytes replaced.
+    fn broken() -> impl Strategy<Value = String> {
+        let pieces = [
+            "",
+            ":",
+            "- ",
+            "[",
+            "]",
+            "{",
+            "}",
+            "\"",
+            "&a",
+            "*a",
+            "<<: ",
+            "\n",
+            "\t",
+            "\r",
+            "ä",
+            "!!binary ",
+            "|\n",
+            "~",
+            "eth1",
+        ];
+        let edits = prop::collection::vec((any::<Index>(), 0..9_usize, prop::sample::select(pieces.to_vec())), 1..4);
+        edits.prop_map(|edits| {
+            let mut text = PLAIN.to_owned();
+            for (at, length, piece) in edits {
+                let start = text.floor_char_boundary(at.index(text.len() + 1));
+                let end = text.floor_char_boundary((start + length).min(text.len())).max(start);
+                text.replace_range(start..end, piece);
+            }
+            text
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_imported_or_told_what_is_wrong_in_its_place(text in broken()) {
+            let problems = match read(&text) {
+                Ok(imported) => {
+                    let again = Lab::read(&to_toml(&imported.spec).unwrap()).unwrap();
+                    prop_assert_eq!(again.spec, imported.spec);
+                    imported.left_out
+                }
+                Err(problems) => {
+                    prop_assert!(!problems.is_empty());
+                    problems
+                }
+            };
+            for problem in problems {
+                prop_assert!(text.get(problem.span.clone()).is_some(), "{:?}", problem);
+                prop_assert!(!problem.message.contains(char::is_control), "{:?}", problem.message);
+            }
+        }
+    }
+}

@@ -147,35 +147,37 @@ impl<'y> Reader<'y, '_> {
     fn node(&mut self, node: &'y Entry) {
         let shown = escaped(node.key.as_bytes());
         let kind = self.said(&node.value, "kind").and_then(Yaml::text).unwrap_or("linux");
-        let name = word(&node.key);
-        match kind {
-            "host" => {
-                self.leave_out_others(node.value.entries(), &format!("'{shown}'"), &["kind"]);
-                return drop(self.peers.insert(node.key.clone(), Peer::Here));
-            }
-            "bridge" | "ovs-bridge" => {
-                self.leave_out_others(node.value.entries(), &format!("'{shown}'"), &["kind"]);
-                if kind == "ovs-bridge" {
-                    self.left_out.add(node.span.clone(), format!("'{shown}' is a bridge without Open vSwitch"));
-                }
-                let key = Placed::new(node.span.clone(), node.key.clone());
-                self.spec.networks.0.push((key, Network::default()));
-                return drop(self.peers.insert(node.key.clone(), Peer::Network(node.key.clone())));
-            }
-            "linux" => {}
-            other => {
-                let other = escaped(other.as_bytes());
-                let message = format!("node '{shown}' of kind '{other}' needs an image: it is an empty node");
+        let peer = match kind {
+            "host" => Peer::Here,
+            "bridge" | "ovs-bridge" => Peer::Network(node.key.clone()),
+            _ => Peer::Node(word(&node.key)),
+        };
+        self.peers.insert(node.key.clone(), peer.clone());
+        if let Peer::Node(name) = &peer {
+            if kind != "linux" {
+                let kind = escaped(kind.as_bytes());
+                let message = format!("node '{shown}' of kind '{kind}' needs an image: it is an empty node");
                 self.left_out.add(node.span.clone(), message);
             }
+            return self.container(node, name.clone());
         }
+        self.leave_out_others(node.value.entries(), &format!("'{shown}'"), &["kind"]);
+        if kind == "ovs-bridge" {
+            self.left_out.add(node.span.clone(), format!("'{shown}' is a bridge without Open vSwitch"));
+        }
+        if let Peer::Network(name) = peer {
+            self.spec.networks.0.push((Placed::new(node.span.clone(), name), Network::default()));
+        }
+    }
+
+    fn container(&mut self, node: &'y Entry, name: String) {
+        let shown = escaped(node.key.as_bytes());
         if name != node.key {
             self.left_out.add(node.span.clone(), format!("node '{shown}' is called '{name}'"));
         }
         let bare = node.value.get("network-mode").and_then(Yaml::text) == Some("none");
         let known = ["kind", "group", "exec", "sysctls", if bare { "network-mode" } else { "kind" }];
         self.leave_out_others(node.value.entries(), &format!("node '{shown}'"), &known);
-        self.peers.insert(node.key.clone(), Peer::Node(name.clone()));
         let mut meant = Node::default();
         let settings: Vec<_> = self.all_said(&node.value, "sysctls").map(Yaml::entries).collect();
         for setting in settings.into_iter().rev().flatten() {

@@ -20,7 +20,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getsid, pidfd_open},
 };
 
-use super::{Run, mark as lab_mark, site::Sites, state::Place};
+use super::{Run, mark as lab_mark, state::Place};
 use crate::{
     error::{Error, Result},
     name::{LabName, NodeName, NsRef, escaped, quoted},
@@ -34,6 +34,9 @@ use spawn::Home;
 /// How long a command may take to end when it is asked to, before it is made to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Which place each namespace is.
+type Homes = BTreeMap<NetnsId, Place>;
+
 /// A process that a command of a lab consists of.
 pub(super) struct Marked {
     pid: u32,
@@ -45,8 +48,7 @@ pub(super) struct Marked {
 }
 
 /// All processes with a mark of a lab, in its nodes that are known, and in what once was a node.
-pub(super) fn marked(lab: &LabName, sites: &Sites) -> Result<Vec<Marked>> {
-    let homes: BTreeMap<NetnsId, &Place> = sites.iter().map(|(place, site)| (site.id, place)).collect();
+pub(super) fn marked(lab: &LabName, homes: &Homes) -> Result<Vec<Marked>> {
     let processes = procs::processes().map_err(|e| Error::os("read", "'/proc'", e))?;
     let home = mark::home();
     let one = |process: &procs::Process| {
@@ -90,9 +92,9 @@ impl Marked {
 }
 
 /// The commands that run, by node and name; and whether some run in what is no node any more.
-pub(super) fn running(lab: &LabName, sites: &Sites) -> Result<(BTreeMap<Place, Vec<Run>>, bool)> {
+pub(super) fn running(lab: &LabName, homes: &Homes) -> Result<(BTreeMap<Place, Vec<Run>>, bool)> {
     let mut found: BTreeMap<Place, Vec<Run>> = BTreeMap::new();
-    let (strays, own): (Vec<_>, Vec<_>) = marked(lab, sites)?.into_iter().partition(|process| process.is_stray);
+    let (strays, own): (Vec<_>, Vec<_>) = marked(lab, homes)?.into_iter().partition(|process| process.is_stray);
     for process in own.into_iter().filter(Marked::leads) {
         let runs = found.entry(process.place).or_default();
         let Mark { name, argv, .. } = process.mark;
@@ -151,15 +153,17 @@ pub(super) fn remove_logs(lab: &LabName) -> Result<()> {
 }
 
 /// Stops the commands of these names, and waits until they are gone: asked first, then made to. Those in what is
-/// no node any more go too.
-pub(super) fn stop(lab: &LabName, sites: &Sites, which: &dyn Fn(&Place, &str) -> bool) -> Result<()> {
+/// no node any more go too. Says whether there was anything to stop.
+pub(super) fn stop(lab: &LabName, homes: &Homes, which: &dyn Fn(&Place, &str) -> bool) -> Result<bool> {
     let which = |process: &Marked| process.is_stray || which(&process.place, &process.mark.name);
+    let mut stopped = false;
     for signal in [Signal::TERM, Signal::KILL] {
-        let mut processes = marked(lab, sites)?;
+        let mut processes = marked(lab, homes)?;
         processes.retain(which);
         if processes.is_empty() {
-            return Ok(());
+            return Ok(stopped);
         }
+        stopped = true;
         for process in &processes {
             match process::send_signal(&process.pidfd, signal.as_raw()) {
                 Ok(()) | Err(Errno::SRCH) => {}
@@ -170,10 +174,10 @@ pub(super) fn stop(lab: &LabName, sites: &Sites, which: &dyn Fn(&Place, &str) ->
         // What is left gets the next signal; what was started meanwhile, too.
         let _ = ready::all_ended(&pidfds, Instant::now() + PATIENCE);
     }
-    let mut left = marked(lab, sites)?.into_iter().filter(which);
+    let mut left = marked(lab, homes)?.into_iter().filter(which);
     match left.next() {
         Some(process) => Err(Error::os("stop", shown(&process), Errno::TIMEDOUT).because("it does not end")),
-        None => Ok(()),
+        None => Ok(true),
     }
 }
 

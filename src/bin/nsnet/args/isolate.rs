@@ -1,8 +1,17 @@
 //! The options of `isolate`.
 
-use std::{collections::BTreeSet, ffi::OsString, net::IpAddr, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    ffi::OsString,
+    net::IpAddr,
+    os::unix::ffi::{OsStrExt, OsStringExt},
+    path::PathBuf,
+};
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueEnum,
+    builder::{OsStringValueParser, TypedValueParser},
+};
 use nsnet::{
     End, NsName,
     inspect::NsKind,
@@ -131,7 +140,7 @@ pub struct Process {
     #[arg(long)]
     pub clear_env: bool,
     /// Set a variable of the environment.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = variable)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = variable())]
     pub env: Vec<(OsString, OsString)>,
     /// Write the id of process 1, as it is called outside, to this file while CMD runs.
     #[arg(long, value_name = "FILE")]
@@ -249,11 +258,13 @@ fn offset(text: &str) -> Result<ClockOffset, String> {
     Ok(ClockOffset { seconds, nanoseconds })
 }
 
-fn variable(text: &str) -> Result<(OsString, OsString), String> {
-    match text.split_once('=') {
-        Some((key, value)) if !key.is_empty() => Ok((key.into(), value.into())),
-        _ => Err("a variable is KEY=VALUE".into()),
-    }
+fn variable() -> impl TypedValueParser<Value = (OsString, OsString)> {
+    OsStringValueParser::new().try_map(|text| {
+        let bytes = text.as_bytes();
+        let at = bytes.iter().position(|&b| b == b'=').filter(|&at| at > 0).ok_or("a variable is KEY=VALUE")?;
+        let part = |bytes: &[u8]| OsString::from_vec(bytes.to_vec());
+        Ok::<_, &str>((part(&bytes[..at]), part(&bytes[at + 1..])))
+    })
 }
 
 /// In the order of their numbers, from 1; the same on all architectures that nsnet is built for but a few.

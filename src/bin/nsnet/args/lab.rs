@@ -27,6 +27,8 @@ pub enum LabQuestion {
     Status(LabStatus),
     /// Remove all of a lab, and wait until it is gone.
     Down(LabTarget),
+    /// Try the checks of a lab: exit 0 if all hold, 1 if some do not, 2 if it cannot be told.
+    Test(LabTest),
     /// Run a command in a node, by becoming it; with --all, in each at once.
     Exec(LabExec),
     /// List the labs that are there.
@@ -47,6 +49,19 @@ pub struct LabFile {
     /// The lab, TOML or JSON; '-' is stdin.
     #[arg(value_name = "FILE|-")]
     pub file: OsString,
+}
+
+#[derive(Debug, Args)]
+pub struct LabTest {
+    /// The lab, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "FILE|-")]
+    pub file: OsString,
+    /// Bring the lab up before, and take it down after, whatever comes of the checks.
+    #[arg(long)]
+    pub up: bool,
+    /// Write what came of the checks into this file, too, as XML for services that read that of junit.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ use crate::{
     args::isolate::{Isolate, Kinds},
     iproute2::Names,
     render::{Answer, status},
+    report,
     words::{
         Asked, Misuse,
         route::{self, Request},
@@ -22,7 +23,8 @@ use crate::{
 };
 
 pub fn isolate(args: Isolate, names: &Names, context: &mut Context<'_>) -> Result<Answer, Failure> {
-    let mut status = args.process.status_fd.map(isolate::inherited_fd).transpose()?.map(std::fs::File::from);
+    let status = args.process.status_fd.map(isolate::inherited_fd).transpose();
+    let mut status = status.map_err(ExecError::Prepare).map_err(Failure::Exec)?.map(std::fs::File::from);
     let isolation = wanted(args, names, context)?;
     let notes = &mut context.notes;
     let ended = isolation.run(&mut |event| match event {
@@ -37,7 +39,10 @@ pub fn isolate(args: Isolate, names: &Names, context: &mut Context<'_>) -> Resul
         }
         // Wishes that contradict each other are a misunderstanding; nothing was tried.
         Err(ExecError::Prepare(e)) if e.kind() == nsnet::ErrorKind::Invalid => Err(Failure::Work(e)),
-        Err(e) => Err(Failure::Exec(e)),
+        Err(e) => {
+            tell(status.as_mut(), || status::not_run(report::code_of(&e)));
+            Err(Failure::Exec(e))
+        }
     }
 }
 
@@ -121,9 +126,12 @@ fn joined(isolation: Isolation, reference: &NsRef, kinds: &Kinds) -> Result<Isol
 }
 
 fn environment(clear: bool, set: Vec<(OsString, OsString)>) -> Vec<(OsString, OsString)> {
-    let is_set = |key: &OsString| set.iter().any(|(own, _)| own == key);
-    let kept: Vec<_> = std::env::vars_os().filter(|(key, _)| !clear && !is_set(key)).collect();
-    kept.into_iter().chain(set).collect()
+    let mut env: Vec<_> = if clear { Vec::new() } else { std::env::vars_os().collect() };
+    for (key, value) in set {
+        env.retain(|(own, _)| *own != key);
+        env.push((key, value));
+    }
+    env
 }
 
 fn inside_route(text: &str, names: &Names) -> Result<InsideRoute, Failure> {

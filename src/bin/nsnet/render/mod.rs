@@ -293,6 +293,12 @@ pub fn write(out: &mut impl Write, format: Format, view: View<'_>, answer: Answe
                 answer if format.json => json::write(&mut bytes, format.pretty, answer)?,
                 answer => text::write(&mut bytes, style, answer)?,
             }
+            if let Answer::Lab(answer) = &answer
+                && let Some((file, text)) = answer.side()
+            {
+                // Not done, whatever the checks say.
+                write_file(file, text.as_bytes()).map_err(|failure| Failure::Unknown(Box::new(failure)))?;
+            }
             match answer {
                 Answer::Map { form: MapForm::Svg(Some(file)), .. } if !format.json => write_file(&file, &bytes)?,
                 Answer::Lab(answer) if !format.json && answer.file().is_some() => {

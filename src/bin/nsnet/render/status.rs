@@ -17,6 +17,11 @@ pub fn ended(ended: Ended) -> String {
     }
 }
 
+/// It never ran; nsnet ends with this code.
+pub fn not_run(code: u8) -> String {
+    line(&json!({ "exit_code": code }))
+}
+
 fn line(value: &Value) -> String {
     format!("{value}\n")
 }

@@ -8,6 +8,7 @@ mod graph;
 mod import;
 mod running;
 mod show;
+mod test;
 mod up;
 
 use super::{Context, Failure};
@@ -26,6 +27,7 @@ pub fn lab(args: Lab, context: &mut Context<'_>) -> Result<Answer, Failure> {
         LabQuestion::Up(args) => up::up(&args, context)?,
         LabQuestion::Status(args) => running::status(args)?,
         LabQuestion::Down(args) => running::down(args, context)?,
+        LabQuestion::Test(args) => test::test(args, context)?,
         LabQuestion::Exec(args) => return exec::exec(args, context),
         LabQuestion::List => running::list()?,
         LabQuestion::Show(args) => show::show(&args, context)?,

@@ -31,7 +31,7 @@ pub fn up(args: &LabFile, context: &mut Context<'_>) -> Result<LabAnswer, Failur
 }
 
 /// Says how far it is, where it takes long.
-fn tell<'a>(lab: &'a Lab, context: &'a mut Context<'_>) -> impl FnMut(Progress) + 'a {
+pub fn tell<'a>(lab: &'a Lab, context: &'a mut Context<'_>) -> impl FnMut(Progress) + 'a {
     let start = Instant::now();
     move |progress| {
         if start.elapsed() > LONG {

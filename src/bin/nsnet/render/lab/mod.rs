@@ -6,15 +6,16 @@ mod graph;
 pub mod problems;
 mod running;
 mod show;
+mod tested;
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use nsnet::{
     LabName, NodeName,
-    lab::{Difference, Found, Lab, Problem, Spec, State, Step},
+    lab::{Difference, Found, Lab, Problem, Spec, State, Step, Tested},
 };
 
 use super::{Format, MapForm, Removed, Style, json};
@@ -58,6 +59,14 @@ pub enum LabAnswer {
         removed: Vec<Removed>,
         failed: bool,
     },
+    /// What came of its checks; the exit code is 2 if one could not be tried, else 1 if one does not hold.
+    Tested {
+        name: LabName,
+        tested: Vec<Tested>,
+        /// Whether something of it could not be taken down; the exit code is at least 1 then.
+        is_left: bool,
+        junit: Option<PathBuf>,
+    },
     Labs(Vec<Found>),
     Shown(Box<Lab>),
     /// A topology of containerlab, whatever the format.
@@ -85,6 +94,14 @@ impl LabAnswer {
             Self::Drawn { form: MapForm::Svg(file), .. } | Self::DrawnRunning { form: MapForm::Svg(file), .. } => {
                 file.as_deref()
             }
+            _ => None,
+        }
+    }
+
+    /// A file that is written beside, and what into it.
+    pub fn side(&self) -> Option<(&Path, String)> {
+        match self {
+            Self::Tested { name, tested, junit: Some(file), .. } => Some((file, tested::junit(name, tested))),
             _ => None,
         }
     }
@@ -133,6 +150,10 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
         LabAnswer::Down { name, removed, failed } => {
             running::down(out, format, name, removed)?;
             return Ok(u8::from(*failed));
+        }
+        LabAnswer::Tested { name, tested, is_left, .. } => {
+            tested::write(out, format, style, name, tested)?;
+            return Ok(tested::code(tested).max(u8::from(*is_left)));
         }
         LabAnswer::Labs(labs) => running::labs(out, format, labs)?,
     }
