@@ -224,7 +224,7 @@ impl<'a> Transaction<'a> {
     /// Deletes what is not wanted; there is no way back.
     fn finish(mut self, mut left: Vec<Step>, go_on: GoOn<'_>) -> Result<()> {
         if self.stray_runs {
-            runs::stop(self.lab, &runs::homes_of(&self.worker.sites), &|_, _| false)?;
+            runs::stop(self.lab, &site::homes(&self.worker.sites), &|_, _| false)?;
         }
         for place in std::mem::take(&mut self.strays) {
             let old = self.worker.files.remove(&place).unwrap_or_default();
@@ -351,8 +351,8 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     preflight::make_room(lab, netns::list()?.len())?;
     let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
-    let nodes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
-    let any_ran = runs::stop(lab, &nodes, &|_, _| true)?;
+    let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
+    let stopped = runs::stop(lab, &homes, &|_, _| true)?;
     runs::remove_logs(lab)?;
     let doomed = named.iter().map(|named| Doomed {
         name: named.name.clone(),
@@ -362,7 +362,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let dead = observed.dead.iter().map(|name| Doomed { name: name.clone(), ends_here: None });
     let doomed: Vec<Doomed> = doomed.chain(dead).collect();
     let files = observed.stray_files;
-    if doomed.is_empty() && files.is_empty() && !any_ran {
+    if doomed.is_empty() && files.is_empty() && !stopped {
         lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
         return Err(Error::of_kind(crate::error::ErrorKind::NotFound, "take down lab", lab, why));

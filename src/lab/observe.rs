@@ -102,7 +102,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         }
     }
     observed.share_files();
-    let (running, strays) = runs::running(lab, &runs::homes_of(&observed.sites))?;
+    let (running, strays) = runs::running(lab, &site::homes(&observed.sites))?;
     observed.stray_runs = strays;
     for (place, runs) in running {
         if let Some(space) = observed.state.spaces.get_mut(&place) {

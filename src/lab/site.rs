@@ -127,3 +127,8 @@ pub(super) fn shown(lab: &LabName, place: &Place) -> String {
 pub(super) fn word_of_name(name: Option<&NsName>) -> String {
     name.map_or_else(|| "the current namespace".to_owned(), ToString::to_string)
 }
+
+/// Which place each namespace is.
+pub(super) fn homes(sites: &Sites) -> BTreeMap<NetnsId, Place> {
+    sites.iter().map(|(place, site)| (site.id, place.clone())).collect()
+}

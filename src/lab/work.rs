@@ -399,7 +399,7 @@ impl<'a> Worker<'a> {
             self.done.extend(run.iter().cloned());
             let old = |place: &Place, name: &str| run.iter().any(|step| old_run(step) == Some((place, name)));
             if run.iter().any(|step| old_run(step).is_some()) {
-                runs::stop(self.lab, &runs::homes_of(&self.sites), &old)?;
+                runs::stop(self.lab, &site::homes(&self.sites), &old)?;
             }
             if let [
                 Step::StartRun { place: Place::Node(node), run }
@@ -504,6 +504,18 @@ impl<'a> Worker<'a> {
     }
 }
 
+fn stops(step: &Step) -> bool {
+    matches!(step, Step::StopRun { .. })
+}
+
+/// The command that a step stops.
+fn old_run(step: &Step) -> Option<(&Place, &str)> {
+    match step {
+        Step::StopRun { place, run } | Step::RestartRun { place, old: run, .. } => Some((place, &run.name)),
+        _ => None,
+    }
+}
+
 /// The settings of namespaces that are not among those that were made.
 fn elsewhere(settings: &[Step], made: &[Step]) -> Vec<Step> {
     let made: BTreeSet<&Place> = made.iter().map(Step::place).collect();
@@ -531,18 +543,6 @@ impl NewSpace<'_> {
             sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
         }
         Ok(socket)
-    }
-}
-
-fn stops(step: &Step) -> bool {
-    matches!(step, Step::StopRun { .. })
-}
-
-/// The command that a step stops.
-fn old_run(step: &Step) -> Option<(&Place, &str)> {
-    match step {
-        Step::StopRun { place, run } | Step::RestartRun { place, old: run, .. } => Some((place, &run.name)),
-        _ => None,
     }
 }
 

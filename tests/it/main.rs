@@ -22,6 +22,7 @@ mod lab_adopt;
 mod lab_chaos;
 mod lab_examples;
 mod lab_files;
+mod lab_graph;
 mod lab_props;
 mod lab_run;
 mod lab_test;

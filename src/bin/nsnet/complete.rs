@@ -112,7 +112,7 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
     match (arg.get_value_names()?.first()?.as_str(), verb) {
         // A name that is not there yet.
         ("NAME", "add" | "attach" | "isolate") => None,
-        ("NAME" | "OLD", _) => Some(ArgValueCompleter::new(names)),
+        ("NAME" | "OLD" | "PATTERN", _) => Some(ArgValueCompleter::new(names)),
         ("NS", _) => Some(ArgValueCompleter::new(namespaces)),
         ("WORD", object) => {
             let object = object.to_owned();

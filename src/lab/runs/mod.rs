@@ -20,7 +20,7 @@ use rustix::{
     process::{Pid, PidfdFlags, Signal, getsid, pidfd_open},
 };
 
-use super::{Run, mark as lab_mark, site::Sites, state::Place};
+use super::{Run, mark as lab_mark, state::Place};
 use crate::{
     error::{Error, Result},
     name::{LabName, NodeName, NsRef, escaped, quoted},
@@ -34,6 +34,9 @@ use spawn::Home;
 /// How long a command may take to end when it is asked to, before it is made to.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Which place each namespace is.
+type Homes = BTreeMap<NetnsId, Place>;
+
 /// A process that a command of a lab consists of.
 pub(super) struct Marked {
     pid: u32,
@@ -42,13 +45,6 @@ pub(super) struct Marked {
     mark: Mark,
     /// Whether the namespace that it lives in has lost its name, and so is no node any more.
     is_stray: bool,
-}
-
-/// Which namespace is which place of the lab.
-pub(super) type Homes = BTreeMap<NetnsId, Place>;
-
-pub(super) fn homes_of(sites: &Sites) -> Homes {
-    sites.iter().map(|(place, site)| (site.id, place.clone())).collect()
 }
 
 /// All processes with a mark of a lab, in its nodes that are known, and in what once was a node.
@@ -157,15 +153,17 @@ pub(super) fn remove_logs(lab: &LabName) -> Result<()> {
 }
 
 /// Stops the commands of these names, and waits until they are gone: asked first, then made to. Those in what is
-/// no node any more go too. Returns whether there were any.
+/// no node any more go too. Says whether there was anything to stop.
 pub(super) fn stop(lab: &LabName, homes: &Homes, which: &dyn Fn(&Place, &str) -> bool) -> Result<bool> {
     let which = |process: &Marked| process.is_stray || which(&process.place, &process.mark.name);
+    let mut stopped = false;
     for signal in [Signal::TERM, Signal::KILL] {
         let mut processes = marked(lab, homes)?;
         processes.retain(which);
         if processes.is_empty() {
-            return Ok(signal == Signal::KILL);
+            return Ok(stopped);
         }
+        stopped = true;
         for process in &processes {
             match process::send_signal(&process.pidfd, signal.as_raw()) {
                 Ok(()) | Err(Errno::SRCH) => {}

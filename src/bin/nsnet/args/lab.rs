@@ -36,7 +36,7 @@ pub enum LabQuestion {
     /// Show what a file means: interfaces, where they lead, addresses, routes. With --json, the file itself.
     /// Of a LAB without a file, show what runs.
     Show(LabShow),
-    /// Draw what a file means.
+    /// Draw what a file means, or a LAB that runs.
     Graph(LabGraph),
     /// Print a topology of containerlab as a lab file.
     Import(LabImport),
@@ -153,9 +153,12 @@ pub struct LabAdopt {
 
 #[derive(Debug, Args)]
 pub struct LabGraph {
-    /// The lab, TOML or JSON; '-' is stdin.
-    #[arg(value_name = "FILE|-")]
-    pub file: OsString,
+    /// The lab by its name, or its file, TOML or JSON; '-' is stdin.
+    #[arg(value_name = "LAB|FILE|-", value_parser = target())]
+    pub target: Target,
+    /// Draw what runs of the file's lab, and mark what is missing (-), not in the file (+) or different (~).
+    #[arg(long)]
+    pub running: bool,
     /// Draw it for Graphviz.
     #[arg(long, group = "form")]
     pub dot: bool,

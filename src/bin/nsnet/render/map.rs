@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{
     Format, MapForm, Style,
-    draw::{self, Box, End, Line, Picture, Row},
+    draw::{self, Box, Drift, End, Line, Picture, Row},
     json::{self, HeldBy, Name},
 };
 
@@ -60,11 +60,13 @@ fn picture(map: &Map) -> Picture {
         note: note(namespace),
         rows: rows(namespace),
         is_switch: false,
+        drift: Drift::None,
     });
     let lines = map.wires.iter().map(|wire| Line {
         ends: wire.ends.map(|port| end(map, port)),
         kind: kind_of_wire(map, wire.kind, wire.ends[0]),
         is_live: wire.live,
+        drift: Drift::None,
     });
     Picture { boxes: boxes.collect(), lines: lines.collect() }
 }
@@ -117,6 +119,7 @@ fn rows(namespace: &Namespace) -> Vec<Row> {
             parent: parent.filter(|&at| shown[at].0.index != link.index),
             is_switch: link.kind.as_deref() == Some("bridge"),
             is_down: !link.is_up() || link.flags.iter().any(|flag| flag == "NO-CARRIER"),
+            drift: Drift::None,
         }
     };
     shown.iter().map(row).collect()

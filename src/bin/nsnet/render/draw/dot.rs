@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Picture, graph::Graph};
+use super::{Drift, Picture, graph::Graph};
 
 pub fn dot(picture: &Picture) -> String {
     let graph = Graph::of(picture);
@@ -12,14 +12,16 @@ pub fn dot(picture: &Picture) -> String {
         let label = quoted(std::iter::once(&node.title).chain(&node.lines));
         let shape = if node.is_switch { ", shape=oval" } else { "" };
         // A String takes everything.
-        let _ = writeln!(text, "  n{at} [label={label}{shape}];");
+        let colour = coloured(node.drift);
+        let _ = writeln!(text, "  n{at} [label={label}{shape}{colour}];");
     }
     for edge in &graph.edges {
         let [tail, head] = &edge.labels;
-        let style = match (edge.is_live, edge.is_inner) {
-            (false, _) => ", style=dashed, color=red",
-            (true, true) => ", style=dotted",
-            (true, false) => "",
+        let style = match (edge.is_live, edge.is_inner, edge.drift) {
+            (false, _, Drift::None) => ", style=dashed, color=red".to_owned(),
+            (true, true, Drift::None) => ", style=dotted".to_owned(),
+            (_, _, Drift::Missing) => format!(", style=dashed{}", coloured(edge.drift)),
+            (_, _, drift) => coloured(drift),
         };
         let [a, b] = edge.nodes;
         let kind = quoted(std::iter::once(&edge.kind.to_owned()));
@@ -28,6 +30,10 @@ pub fn dot(picture: &Picture) -> String {
     }
     text.push_str("}\n");
     text
+}
+
+fn coloured(drift: Drift) -> String {
+    drift.colour().map_or_else(String::new, |colour| format!(", color=\"{colour}\", fontcolor=\"{colour}\""))
 }
 
 /// In a string of Graphviz's, only quotes and backslashes are special.

@@ -1,6 +1,6 @@
 //! A picture as a graph: a node for each box and for each switch in one, an edge for each line.
 
-use super::{Box, End, Picture};
+use super::{Box, Drift, End, Picture};
 
 #[derive(Debug, Default)]
 pub struct Graph {
@@ -14,6 +14,7 @@ pub struct Node {
     /// Smaller, below the title.
     pub lines: Vec<String>,
     pub is_switch: bool,
+    pub drift: Drift,
 }
 
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub struct Edge {
     pub is_live: bool,
     /// Within a box: no cable.
     pub is_inner: bool,
+    pub drift: Drift,
 }
 
 impl Graph {
@@ -34,7 +36,8 @@ impl Graph {
         for line in &picture.lines {
             let nodes = line.ends.map(|end| places[end.at].of(picture, end));
             let labels = line.ends.map(|end| label(picture, end));
-            graph.edges.push(Edge { nodes, labels, kind: line.kind, is_live: line.is_live, is_inner: false });
+            let (kind, is_live, drift) = (line.kind, line.is_live, line.drift);
+            graph.edges.push(Edge { nodes, labels, kind, is_live, is_inner: false, drift });
         }
         graph
     }
@@ -55,14 +58,18 @@ impl Graph {
             lines.extend(label(picture, End { at, row: Some(switches[0]) }));
         }
         lines.extend(others.iter().filter(|&&row| !connected(row)).map(|&row| in_box(itself, row)));
-        let own = self.add(Node { title: itself.title.clone(), lines, is_switch: is_one || itself.is_switch });
+        let title = format!("{}{}", itself.drift.sign(), itself.title);
+        let is_switch = is_one || itself.is_switch;
+        let own = self.add(Node { title, lines, is_switch, drift: itself.drift });
         let mut place = Place { own, switches: Vec::new() };
         if is_one {
             place.switches.push((switches[0], own));
             return place;
         }
         for row in switches {
-            let switch = Node { title: itself.rows[row].name.clone(), lines: Vec::new(), is_switch: true };
+            let (of, drift) = (&itself.rows[row], itself.rows[row].drift);
+            let title = format!("{}{}", drift.sign(), of.name);
+            let switch = Node { title, lines: Vec::new(), is_switch: true, drift };
             let node = self.add(switch);
             place.switches.push((row, node));
             self.edges.push(Edge {
@@ -71,6 +78,7 @@ impl Graph {
                 kind: "",
                 is_live: !itself.rows[row].is_down,
                 is_inner: true,
+                drift,
             });
         }
         place
@@ -99,7 +107,8 @@ impl Place {
 
 fn label(picture: &Picture, end: End) -> Vec<String> {
     let Some(row) = picture.row(end) else { return Vec::new() };
-    let first: Vec<_> = std::iter::once(&row.name).chain(row.addrs.first()).map(String::as_str).collect();
+    let name = format!("{}{}", row.drift.sign(), row.name);
+    let first: Vec<_> = std::iter::once(&name).chain(row.addrs.first()).map(String::as_str).collect();
     std::iter::once(first.join(" ")).chain(row.addrs.iter().skip(1).cloned()).collect()
 }
 
@@ -107,6 +116,7 @@ fn label(picture: &Picture, end: End) -> Vec<String> {
 fn in_box(itself: &Box, row: usize) -> String {
     let row = &itself.rows[row];
     let parent = row.parent.map(|parent| format!("on {}", itself.rows[parent].name));
-    let words = [Some(row.name.clone()), Some(row.addrs.join(" ")), parent, row.is_down.then(|| "down".into())];
+    let name = format!("{}{}", row.drift.sign(), row.name);
+    let words = [Some(name), Some(row.addrs.join(" ")), parent, row.is_down.then(|| "down".into())];
     words.into_iter().flatten().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -12,8 +12,11 @@ pub fn mermaid(picture: &Picture) -> String {
         // A String takes everything.
         let (left, right) = if node.is_switch { ("([", "])") } else { ("[", "]") };
         let _ = writeln!(text, "  n{at}{left}{label}{right}");
+        if let Some(colour) = node.drift.colour() {
+            let _ = writeln!(text, "  style n{at} stroke:{colour},color:{colour}");
+        }
     }
-    for edge in &graph.edges {
+    for (at, edge) in graph.edges.iter().enumerate() {
         let [a, b] = edge.nodes;
         let arrow = if edge.is_live && !edge.is_inner { "---" } else { "-.-" };
         let kind = Some(edge.kind.to_owned()).filter(|kind| !kind.is_empty());
@@ -22,6 +25,9 @@ pub fn mermaid(picture: &Picture) -> String {
         let label: Vec<_> = ends.chain(kind).chain(dead).collect();
         let label = if label.is_empty() { String::new() } else { format!("|{}|", quoted(&label)) };
         let _ = writeln!(text, "  n{a} {arrow}{label} n{b}");
+        if let Some(colour) = edge.drift.colour() {
+            let _ = writeln!(text, "  linkStyle {at} stroke:{colour}");
+        }
     }
     text
 }

@@ -29,6 +29,53 @@ pub struct Box {
     pub rows: Vec<Row>,
     /// Whether it is a switch, and no namespace.
     pub is_switch: bool,
+    pub drift: Drift,
+}
+
+/// How something differs from what a file says.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub enum Drift {
+    /// Not at all, or there is no file.
+    #[default]
+    None,
+    /// It is in the file only.
+    Missing,
+    /// It is there only.
+    Extra,
+    /// It is something else, or has something else.
+    Changed,
+}
+
+impl Drift {
+    /// As it is before what differs, in every picture.
+    pub fn sign(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Missing => "-",
+            Self::Extra => "+",
+            Self::Changed => "~",
+        }
+    }
+
+    /// Its colour, where a picture has any.
+    fn colour(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Missing => Some("#c0392b"),
+            Self::Extra => Some("#2471a3"),
+            Self::Changed => Some("#d68910"),
+        }
+    }
+
+    /// For programs.
+    pub fn word(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Missing => Some("missing"),
+            Self::Extra => Some("extra"),
+            Self::Changed => Some("changed"),
+        }
+    }
 }
 
 /// A link in a namespace.
@@ -43,6 +90,7 @@ pub struct Row {
     /// Whether others are its ports.
     pub is_switch: bool,
     pub is_down: bool,
+    pub drift: Drift,
 }
 
 /// A connection between rows of different boxes, or of the same.
@@ -52,6 +100,7 @@ pub struct Line {
     /// Its kind, where it is no cable.
     pub kind: &'static str,
     pub is_live: bool,
+    pub drift: Drift,
 }
 
 /// Where a line ends: a box, and the row of it that is known.

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use self::layout::{CURVED, Label, Layout, Placed, Stroke};
 use super::{
-    Picture,
+    Drift, Picture,
     graph::{Graph, Node},
 };
 
@@ -39,11 +39,13 @@ pub fn svg(picture: &Picture) -> String {
 }
 
 fn draw_stroke(svg: &mut String, stroke: &Stroke) {
-    let look = match (stroke.is_live, stroke.is_inner) {
-        (false, _) => "stroke=\"#c0392b\" stroke-dasharray=\"5 4\"",
-        (true, true) => "stroke=\"#7f8c8d\" stroke-dasharray=\"1 3\"",
-        (true, false) => "stroke=\"#34495e\"",
+    let (colour, dashes) = match (stroke.is_live, stroke.is_inner) {
+        (false, _) => ("#c0392b", " stroke-dasharray=\"5 4\""),
+        (true, true) => ("#7f8c8d", " stroke-dasharray=\"1 3\""),
+        (true, false) => ("#34495e", ""),
     };
+    let missing = (stroke.drift == Drift::Missing).then_some(" stroke-dasharray=\"5 4\"");
+    let look = format!("stroke=\"{}\"{}", stroke.drift.colour().unwrap_or(colour), missing.unwrap_or(dashes));
     // A String takes everything.
     let _ = writeln!(svg, "<path d=\"{}\" fill=\"none\" {look} stroke-width=\"1.4\"/>", path(&stroke.points));
 }
@@ -63,6 +65,7 @@ fn path(points: &[(i32, i32)]) -> String {
 fn draw_node(svg: &mut String, node: &Node, placed: &Placed) {
     let Placed { x, y, width, height, .. } = *placed;
     let (fill, stroke, round) = if node.is_switch { ("#eef6ee", "#3d7a4a", 12) } else { ("#eef3fb", "#33588c", 3) };
+    let stroke = node.drift.colour().unwrap_or(stroke);
     let _ = writeln!(
         svg,
         "<rect x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"{round}\" fill=\"{fill}\" stroke=\"{stroke}\"/>"

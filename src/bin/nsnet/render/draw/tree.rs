@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{End, Picture, Row};
+use super::{Drift, End, Picture, Row};
 use crate::render::Style;
 
 pub fn tree(picture: &Picture, style: Style) -> String {
@@ -22,7 +22,7 @@ struct Tree<'a> {
 impl Tree<'_> {
     fn write(&self, text: &mut String) {
         let itself = &self.picture.boxes[self.at];
-        text.push_str(&self.style.bold(&itself.title));
+        text.push_str(&drifted(self.style, itself.drift, &self.style.bold(&itself.title)));
         if !itself.note.is_empty() {
             // A String takes everything.
             let _ = write!(text, "  {}", itself.note);
@@ -43,7 +43,8 @@ impl Tree<'_> {
 
     fn row(&self, at: usize) -> String {
         let row = &self.picture.boxes[self.at].rows[at];
-        let mut words = vec![if row.is_down { self.style.red(&row.name) } else { row.name.clone() }];
+        let name = if row.is_down { self.style.red(&row.name) } else { row.name.clone() };
+        let mut words = vec![drifted(self.style, row.drift, &name)];
         words.extend(row.addrs.iter().cloned());
         words.extend(state_words(row));
         let here = End { at: self.at, row: Some(at) };
@@ -52,9 +53,21 @@ impl Tree<'_> {
             words.push(if line.is_live { "──" } else { "╌╌" }.into());
             words.extend((!line.kind.is_empty()).then(|| line.kind.to_owned()));
             words.push(self.picture.end_name(far));
+            words.extend(line.drift.word().map(|word| format!("({word})")));
         }
         words.join(" ")
     }
+}
+
+/// With its sign, in colours.
+fn drifted(style: Style, drift: Drift, text: &str) -> String {
+    let sign = drift.sign();
+    let sign = match drift {
+        Drift::None => return text.to_owned(),
+        Drift::Missing => style.red(sign),
+        Drift::Extra | Drift::Changed => style.yellow(sign),
+    };
+    format!("{sign}{text}")
 }
 
 fn state_words(row: &Row) -> impl Iterator<Item = String> {

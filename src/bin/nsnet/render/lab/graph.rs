@@ -15,22 +15,26 @@ use serde::Serialize;
 use super::{
     super::{
         Format, MapForm, Style,
-        draw::{self, Box, End, Line, Picture, Row},
+        draw::{self, Box, Drift, End, Line, Picture, Row},
         json,
     },
     show::{network_of, spaces},
 };
 
+/// Draws what a file means.
 pub fn write(out: &mut impl Write, format: Format, style: Style, lab: &Lab, form: &MapForm) -> io::Result<()> {
-    let picture = picture(lab);
+    draw(out, format, style, &picture(lab), form)
+}
+
+pub fn draw(out: &mut impl Write, format: Format, style: Style, picture: &Picture, form: &MapForm) -> io::Result<()> {
     if format.json {
-        return json::one(out, format.pretty, &Document::of(&picture));
+        return json::one(out, format.pretty, &Document::of(picture));
     }
     let text = match form {
-        MapForm::Tree => draw::tree(&picture, style),
-        MapForm::Dot => draw::dot(&picture),
-        MapForm::Mermaid => draw::mermaid(&picture),
-        MapForm::Svg(_) => draw::svg(&picture),
+        MapForm::Tree => draw::tree(picture, style),
+        MapForm::Dot => draw::dot(picture),
+        MapForm::Mermaid => draw::mermaid(picture),
+        MapForm::Svg(_) => draw::svg(picture),
     };
     out.write_all(text.as_bytes())
 }
@@ -56,7 +60,7 @@ fn picture(lab: &Lab) -> Picture {
             // A link has two ends, and is one line.
             let first = there.filter(|there| there.row.is_none() || (here.at, here.row) < (there.at, there.row));
             let is_live = link.up && is_up(lab, place, far);
-            lines.extend(first.map(|there| Line { ends: [here, there], kind: "", is_live }));
+            lines.extend(first.map(|there| Line { ends: [here, there], kind: "", is_live, drift: Drift::None }));
             debug_assert_eq!(boxes[at].rows[row].name, name.as_str());
         }
     }
@@ -77,10 +81,11 @@ fn of_space(name: &str, space: &Space) -> Box {
             parent: link.master.as_ref().or(lower).and_then(position),
             is_switch: kind.is_some_and(|kind| matches!(**kind, Kind::Bridge(_))),
             is_down: !link.up,
+            drift: Drift::None,
         }
     };
     let note = if name == "." { "the starting namespace".to_owned() } else { String::new() };
-    Box { title: name.to_owned(), note, rows: space.links.iter().map(row).collect(), is_switch: false }
+    Box { title: name.to_owned(), note, rows: space.links.iter().map(row).collect(), ..Box::default() }
 }
 
 fn note(network: &nsnet::lab::spec::Network) -> String {
@@ -112,6 +117,8 @@ struct Document<'a> {
 struct OneNode<'a> {
     name: &'a str,
     network: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'static str>,
     interfaces: Vec<OneInterface<'a>>,
 }
 
@@ -121,6 +128,8 @@ struct OneInterface<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     kind: &'a str,
     up: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    drift: Option<&'static str>,
     addrs: &'a [String],
 }
 
@@ -137,11 +146,17 @@ impl<'a> Document<'a> {
             let of = &picture.boxes[end.at];
             OneEnd { node: &of.title, ifname: end.row.map(|row| of.rows[row].name.as_str()) }
         };
-        let interface =
-            |row: &'a Row| OneInterface { ifname: &row.name, kind: &row.kind, up: !row.is_down, addrs: &row.addrs };
+        let interface = |row: &'a Row| OneInterface {
+            ifname: &row.name,
+            kind: &row.kind,
+            up: !row.is_down,
+            drift: row.drift.word(),
+            addrs: &row.addrs,
+        };
         let node = |of: &'a Box| OneNode {
             name: &of.title,
             network: of.is_switch,
+            drift: of.drift.word(),
             interfaces: of.rows.iter().map(interface).collect(),
         };
         Self {

@@ -1,5 +1,6 @@
 //! What is said of labs.
 
+mod compared;
 pub mod everywhere;
 mod graph;
 pub mod problems;
@@ -78,13 +79,21 @@ pub enum LabAnswer {
         lab: Box<Lab>,
         form: MapForm,
     },
+    /// What runs of it, drawn; compared where there is a file.
+    DrawnRunning {
+        desired: Option<State>,
+        seen: State,
+        form: MapForm,
+    },
 }
 
 impl LabAnswer {
     /// The file that it goes to, where it is not stdout.
     pub fn file(&self) -> Option<&Path> {
         match self {
-            Self::Drawn { form: MapForm::Svg(file), .. } => file.as_deref(),
+            Self::Drawn { form: MapForm::Svg(file), .. } | Self::DrawnRunning { form: MapForm::Svg(file), .. } => {
+                file.as_deref()
+            }
             _ => None,
         }
     }
@@ -117,6 +126,9 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
         LabAnswer::Imported { spec, .. } if format.json => json::one(out, format.pretty, spec)?,
         LabAnswer::Imported { toml, .. } => out.write_all(toml.as_bytes())?,
         LabAnswer::Drawn { lab, form } => graph::write(out, format, style, lab, form)?,
+        LabAnswer::DrawnRunning { desired, seen, form } => {
+            graph::draw(out, format, style, &compared::picture(desired.as_ref(), seen), form)?;
+        }
         LabAnswer::Bad(bad) => {
             if format.json {
                 json::document(out, format.pretty, &bad.problems)?;

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{lines_height, widest};
-use crate::render::draw::graph::{Edge, Graph, Node};
+use crate::render::draw::{
+    Drift,
+    graph::{Edge, Graph, Node},
+};
 
 const MARGIN: i32 = 16;
 const GAP: i32 = 12;
@@ -40,6 +43,7 @@ pub struct Stroke {
     pub points: Vec<(i32, i32)>,
     pub is_live: bool,
     pub is_inner: bool,
+    pub drift: Drift,
 }
 
 #[derive(Debug)]
@@ -346,7 +350,7 @@ impl<'a> Drawing<'a> {
 
     fn stroke(&mut self, edge: &Edge, points: &[(i32, i32)]) {
         let points = points.iter().map(|point| self.axis.turn(*point)).collect();
-        self.layout.strokes.push(Stroke { points, is_live: edge.is_live, is_inner: edge.is_inner });
+        self.layout.strokes.push(Stroke { points, is_live: edge.is_live, is_inner: edge.is_inner, drift: edge.drift });
     }
 
     /// Writes a label at the beginning of an edge's straight part, or at its end.
@@ -388,11 +392,23 @@ mod tests {
 
     fn edge(a: usize, b: usize) -> Edge {
         let label = |end: &str| vec![format!("eth{end}"), "10.255.255.255/24".to_owned()];
-        Edge { nodes: [a, b], labels: [label("0"), label("1")], kind: "", is_live: true, is_inner: false }
+        Edge {
+            nodes: [a, b],
+            labels: [label("0"), label("1")],
+            kind: "",
+            is_live: true,
+            is_inner: false,
+            drift: Drift::None,
+        }
     }
 
     fn graph(count: usize, edges: &[(usize, usize)]) -> Graph {
-        let node = |at| Node { title: format!("node{at}"), lines: vec!["2 processes".into()], is_switch: at == 0 };
+        let node = |at| Node {
+            title: format!("node{at}"),
+            lines: vec!["2 processes".into()],
+            is_switch: at == 0,
+            drift: Drift::None,
+        };
         Graph { nodes: (0..count).map(node).collect(), edges: edges.iter().map(|&(a, b)| edge(a, b)).collect() }
     }
 
