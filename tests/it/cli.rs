@@ -75,7 +75,7 @@ fn done_is_0_failed_is_1_and_misused_is_2() {
         "show red blue",
         "rename a",
         "-n",
-        "-n a/b list",
+        "-n a/b/c list",
     ] {
         let ran = world.nsnet(words(line));
         assert_eq!((ran.status.code(), ran.out.as_str()), (Some(2), ""), "{ran}");

@@ -33,7 +33,7 @@ fn fits(world: &World, line: &str, candidates: &[&str]) {
 fn verbs_and_options_complete() {
     let world = World::new();
     fits(&world, "l", &["list", "list-id", "lab", "link"]);
-    fits(&world, "lab ", &["check", "show", "graph", "import"]);
+    fits(&world, "lab ", &["check", "plan", "up", "status", "down", "exec", "list", "show", "graph", "import"]);
     fits(&world, "lab check /proc/self/comm", &["/proc/self/comm"]);
     fits(&world, "de", &["del"]);
     fits(&world, "rule ", &["show", "add", "del", "flush"]);
