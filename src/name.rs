@@ -356,7 +356,9 @@ mod tests {
         assert_eq!(".".parse::<NsRef>().unwrap(), NsRef::Current);
         assert_eq!("pid:42".parse::<NsRef>().unwrap(), NsRef::Pid(42));
         assert_eq!("/proc/1/ns/net".parse::<NsRef>().unwrap(), NsRef::Path("/proc/1/ns/net".into()));
-        for bad in ["", "a/b", "pid:0", "pid:4294967296", ".."] {
+        let node = NsRef::Node("a".parse().unwrap(), "b-2".parse().unwrap());
+        assert_eq!("a/b-2".parse::<NsRef>().unwrap(), node);
+        for bad in ["", "a/b/c", "pid:0", "pid:4294967296", ".."] {
             assert!(bad.parse::<NsRef>().is_err(), "{bad:?}");
         }
     }
