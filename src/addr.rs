@@ -375,7 +375,7 @@ mod tests {
             ("eth0=10.0.0.1/24,", "address"),
             ("eth0=224.0.0.1/24", "multicast"),
             ("eth0=::/64", "unspecified"),
-            ("a/b/c:eth0", "node"),
+            ("a/b/c:eth0", "namespace name"),
         ] {
             let error = bad.parse::<End>().unwrap_err().to_string();
             assert!(error.contains(part), "{bad}: {error}");

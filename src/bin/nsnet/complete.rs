@@ -18,6 +18,7 @@ use clap_complete::{
 };
 use nsnet::{
     IfName, Netns, NsRef,
+    lab::Place,
     name::escaped,
     netlink::link,
     netns::{self, Entry, State},
@@ -119,6 +120,8 @@ fn completer(verb: &str, arg: &Arg) -> Option<ArgValueCompleter> {
             Some(ArgValueCompleter::new(move |typed: &OsStr| words_of(&object, typed)))
         }
         ("FILE|-", _) | ("FILE", "isolate" | "test") => Some(ArgValueCompleter::new(PathCompleter::any())),
+        ("LAB|FILE" | "LAB|FILE|-", _) => Some(ArgValueCompleter::new(labs_or_files)),
+        ("LAB[/NODE]", _) => Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, nodes()))),
         ("inet|inet6", _) => {
             Some(ArgValueCompleter::new(|typed: &OsStr| fitting(typed, ["inet", "inet6"].map(str::to_owned))))
         }
@@ -288,6 +291,29 @@ fn programs() -> Vec<String> {
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The labs that are there, and files.
+fn labs_or_files(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let labs = nsnet::lab::list().unwrap_or_default().into_iter().map(|lab| lab.name.as_str().to_owned());
+    let mut offered = fitting(typed, labs);
+    offered.extend(PathCompleter::any().complete(typed));
+    offered
+}
+
+/// The labs that are there, and `LAB/NODE` of each node.
+fn nodes() -> Vec<String> {
+    let mut words = Vec::new();
+    for lab in nsnet::lab::list().unwrap_or_default() {
+        let name = lab.name.as_str();
+        let node = |place: &Place| match place {
+            Place::Node(node) => Some(format!("{name}/{}", node.as_str())),
+            _ => None,
+        };
+        words.extend(lab.places.iter().filter_map(node));
+        words.push(name.to_owned());
+    }
+    words
 }
 
 #[cfg(test)]
