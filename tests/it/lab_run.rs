@@ -87,6 +87,7 @@ fn one_that_ended_is_drift_and_up_starts_it_again_and_no_other() {
     assert_eq!(world.drift(), [""; 0]);
     let after = world.marked();
     assert_eq!(before.iter().filter(|line| after.contains(line)).count(), 2, "{before:?} {after:?}");
+    world.ok("lab down run");
 }
 
 #[test]
@@ -111,6 +112,7 @@ fn another_file_restarts_what_changed_and_stops_what_it_no_longer_has() {
     world.up_here(without).ok();
     assert_eq!(world.sh("ls /run/netns"), "run.a\n");
     assert_eq!(world.marked().len(), 2);
+    world.ok("lab down run");
 }
 
 #[test]
@@ -154,6 +156,7 @@ fn an_up_that_fails_stops_what_it_started_and_starts_what_it_stopped() {
     world.up_here(&changed).fails(1);
     world.lab_file(LAB);
     assert_eq!(world.drift(), [""; 0]);
+    world.ok("lab down run");
 }
 
 #[test]
