@@ -323,6 +323,7 @@ mod tests {
     /// What has no list to choose from.
     const FREE: &[&str] = &[
         "add NAME",
+        "adopt LAB",
         "attach NAME",
         "rename NEW",
         "exec UID[:GID]",
