@@ -2,12 +2,12 @@
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{MetadataExt, OpenOptionsExt},
+    os::unix::fs::MetadataExt,
     path::PathBuf,
 };
 
 use rustix::{
-    fs::{FlockOperation, OFlags, flock},
+    fs::{FlockOperation, flock},
     io::Errno,
 };
 
@@ -30,15 +30,7 @@ impl Lock {
         let path = rundir::make_nsnet_dir()?.join(format!("lab-{}", lab.as_str()));
         let failed = |op, e| Error::os(op, format!("'{}'", path.display()), e);
         loop {
-            let file = File::options()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-                .open(&path)
-                .map_err(|e| failed("open", e))?;
+            let file = rundir::open_lock(&path).map_err(|e| failed("open", e))?;
             let itself = file.metadata().map_err(|e| failed("look at", e))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}

@@ -51,18 +51,16 @@ impl Lock {
     /// then on only: whoever is tired of waiting may end it.
     pub(super) fn take() -> Result<Self> {
         make_dir(Path::new(NSNET_DIR))?;
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(LOCK_FILE)
-            .map_err(|e| Error::os("open", format!("'{LOCK_FILE}'"), e))?;
+        let file = open_lock(Path::new(LOCK_FILE)).map_err(|e| Error::os("open", format!("'{LOCK_FILE}'"), e))?;
         let file = lock(file, LOCK_FILE)?;
         Ok(Self { _signals: Held::hold(), _file: file })
     }
+}
+
+/// Opens a file that is there to be locked, and makes it where there is none.
+pub(crate) fn open_lock(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).custom_flags(libc::O_NOFOLLOW).open(path)
 }
 
 /// Locks a file, on a thread that may be left waiting: a blocking `flock` is the only one that
