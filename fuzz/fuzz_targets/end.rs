@@ -25,6 +25,7 @@ fn written(end: &End) -> Vec<u8> {
         Some(NsRef::Name(name)) => [name.as_os_str().as_bytes(), b":"].concat(),
         Some(NsRef::Path(path)) => [path.as_os_str().as_bytes(), b":"].concat(),
         Some(NsRef::Pid(pid)) => format!("pid:{pid}:").into_bytes(),
+        Some(NsRef::Node(lab, node)) => format!("{}/{}:", lab.as_str(), node.as_str()).into_bytes(),
         Some(other) => panic!("{other}"),
     };
     let addrs: Vec<_> = end.addrs.iter().map(IfAddr::to_string).collect();
