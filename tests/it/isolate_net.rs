@@ -63,8 +63,7 @@ fn several_pairs_lead_to_several_places() {
 #[test]
 fn a_namespace_can_be_joined() {
     let world = World::new();
-    world
-        .sh("$NSNET add red; ip -n red link add mark0 type veth peer name mark1; mkdir -p /etc/netns 2>/dev/null || :");
+    world.sh("$NSNET add red; ip -n red link add mark0 type veth peer name mark1");
     for options in ["", "--map-root", "--init", "--all --map-root"] {
         let seen = world.sh(&format!(
             "$NSNET isolate --netns red {options} sh -c 'ip -br link; readlink /proc/self/ns/net; echo $$'"
@@ -165,7 +164,7 @@ fn name_servers_are_of_inside() {
     assert_eq!(world.sh("cat /etc/resolv.conf"), before);
     assert_eq!(world.sh("umask 077; $NSNET isolate --dns 192.0.2.53 stat -c %a /etc/resolv.conf"), "644\n");
     // Those of the name, as for exec.
-    world.sh("mount -t tmpfs t /etc/netns 2>/dev/null || { mkdir /run/e && cp -a /etc/passwd /etc/group /etc/hosts /run/e; touch /run/e/resolv.conf; \
+    world.sh("mount -t tmpfs t /etc/netns 2>/dev/null || { mkdir /run/e && cp /etc/passwd /etc/group /etc/hosts /run/e; touch /run/e/resolv.conf; \
               mount --bind /run/e /etc; mkdir /etc/netns; }; mkdir /etc/netns/box; echo nameserver 192.0.2.1 > /etc/netns/box/resolv.conf");
     assert_eq!(world.sh("$NSNET isolate --name box cat /etc/resolv.conf"), "nameserver 192.0.2.1\n");
     world.sh("$NSNET add box");
