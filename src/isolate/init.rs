@@ -1,6 +1,8 @@
 //! Process 1 of an isolation with `init`: it reaps whoever is left to it, passes signals on to the command, and ends
 //! with the command's status. It makes system calls only, as all of the child does.
 
+use std::os::fd::{AsFd, AsRawFd};
+
 use rustix::{
     io::Errno,
     process::{Signal, WaitOptions, WaitStatus, wait},
@@ -24,7 +26,7 @@ const CHILD: i32 = Signal::CHILD.as_raw();
 fn watch(command: u32, report: &Report) -> ! {
     // How it looks in `ps`; without it, it would look like the program that made it.
     let _ = rustix::thread::set_name(c"nsnet-init");
-    process::close_all_but(&[std::os::fd::AsRawFd::as_raw_fd(&std::os::fd::AsFd::as_fd(report))]);
+    process::close_all_but(&[report.as_fd().as_raw_fd()]);
     report.split();
     loop {
         let signal = signal::wait();

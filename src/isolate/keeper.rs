@@ -5,7 +5,7 @@
 
 use std::{
     ffi::{CStr, CString},
-    os::fd::{AsRawFd, OwnedFd},
+    os::fd::{AsFd, AsRawFd, OwnedFd},
 };
 
 use rustix::{
@@ -73,7 +73,7 @@ impl Drop for Keeper {
         // Best effort: it was tried before where somebody could be told.
         let _ = self.unname();
         self.to_it = None;
-        let _ = waitid(WaitId::PidFd(std::os::fd::AsFd::as_fd(&self.child.pidfd)), WaitIdOptions::EXITED);
+        let _ = waitid(WaitId::PidFd(self.child.pidfd.as_fd()), WaitIdOptions::EXITED);
     }
 }
 

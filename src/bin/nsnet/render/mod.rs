@@ -10,6 +10,7 @@ mod portrait;
 pub mod sheet;
 pub mod status;
 mod text;
+mod xml;
 
 use std::{
     collections::BTreeMap,

@@ -90,19 +90,7 @@ fn draw_text(svg: &mut String, Label { x, y, text, at_end }: &Label) {
 
 /// As long as there is room for, and without what means something to XML or may not stand in it.
 fn safe(text: &str) -> String {
-    let mut safe = String::new();
-    for c in cut(text).chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            c if c.is_control() => safe.push('\u{fffd}'),
-            c => safe.push(c),
-        }
-    }
-    safe
+    crate::render::xml::text(&cut(text), |_| '\u{fffd}'.to_string())
 }
 
 fn cut(text: &str) -> String {

@@ -132,17 +132,5 @@ fn case(lab: &LabName, tested: &Tested) -> String {
 
 /// In an attribute; what XML has no place for is shown as elsewhere.
 fn xml(text: &str) -> String {
-    let mut safe = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => safe.push('\u{fffd}'),
-            c if c.is_control() => safe.push_str(&escaped(c.encode_utf8(&mut [0; 4]).as_bytes())),
-            c => safe.push(c),
-        }
-    }
-    safe
+    crate::render::xml::text(text, |c| escaped(c.encode_utf8(&mut [0; 4]).as_bytes()))
 }
