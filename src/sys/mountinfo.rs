@@ -2,6 +2,8 @@
 
 use std::{
     ffi::OsString,
+    fs::File,
+    io::Read as _,
     os::unix::ffi::OsStringExt,
     path::{Path, PathBuf},
 };
@@ -31,7 +33,7 @@ pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = Mount> {
 /// The mounts of the calling thread whose points lie below a directory. The others, of which there
 /// can be thousands, are only skipped over.
 pub(crate) fn of_this_thread_below(dir: &str) -> std::io::Result<Vec<Mount>> {
-    let text = std::fs::read("/proc/thread-self/mountinfo")?;
+    let text = read(Path::new("/proc/thread-self/mountinfo"))?;
     Ok(lines_below(&text, dir).filter_map(parse_line).collect())
 }
 
@@ -47,7 +49,14 @@ pub(crate) fn of_this_thread() -> std::io::Result<Vec<Mount>> {
 }
 
 pub(crate) fn of(path: &Path) -> std::io::Result<Vec<Mount>> {
-    std::fs::read(path).map(|text| parse(&text).collect())
+    read(path).map(|text| parse(&text).collect())
+}
+
+/// A file of `/proc` does not tell its size: with room for all of it, it takes few calls.
+fn read(path: &Path) -> std::io::Result<Vec<u8>> {
+    let mut text = Vec::with_capacity(64 << 10);
+    File::open(path)?.read_to_end(&mut text)?;
+    Ok(text)
 }
 
 fn parse_line(line: &[u8]) -> Option<Mount> {

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use rustix::{
     fs::{FsWord, StatFs},
     io,
+    ioctl::{Getter, Opcode, ioctl},
 };
 
 use super::last_error;
@@ -49,7 +50,7 @@ const NS_GET_USERNS: libc::Ioctl = 0xb701;
 /// `NS_GET_PARENT` of `linux/nsfs.h`.
 const NS_GET_PARENT: libc::Ioctl = 0xb702;
 /// `NS_GET_ID` of `linux/nsfs.h`.
-const NS_GET_ID: libc::Ioctl = 0x8008_b70d;
+const NS_GET_ID: Opcode = 0x8008_b70d;
 
 /// The user namespace that owns a namespace; `EPERM` where it lies above the caller's own.
 pub(crate) fn owner(fd: impl AsFd) -> io::Result<OwnedFd> {
@@ -63,12 +64,8 @@ pub(crate) fn parent(fd: impl AsFd) -> io::Result<OwnedFd> {
 
 /// The number that no other namespace ever gets.
 pub(crate) fn unique_id(fd: impl AsFd) -> io::Result<u64> {
-    let mut id = 0u64;
-    // SAFETY: NS_GET_ID writes a u64 to where it is told; the descriptor is borrowed, so it is open.
-    match unsafe { libc::ioctl(fd.as_fd().as_raw_fd(), NS_GET_ID, &raw mut id) } {
-        -1 => Err(last_error()),
-        _ => Ok(id),
-    }
+    // SAFETY: NS_GET_ID writes a u64 to where it is told.
+    unsafe { ioctl(fd, Getter::<NS_GET_ID, u64>::new()) }
 }
 
 /// Asks one of the questions without an argument that are answered by a new descriptor.

@@ -211,7 +211,12 @@ pub(crate) fn become_stdio(fd: impl AsFd) -> io::Result<()> {
 
 /// Brings `lo` up in the namespace of the calling thread, by the one call that needs no netlink.
 pub(crate) fn raise_loopback() -> io::Result<()> {
-    use rustix::net::{AddressFamily, SocketFlags, SocketType, socket_with};
+    use rustix::{
+        ioctl::{Opcode, Setter, ioctl},
+        net::{AddressFamily, SocketFlags, SocketType, socket_with},
+    };
+    /// `SIOCSIFFLAGS` of `linux/sockios.h`.
+    const SET_FLAGS: Opcode = 0x8914;
     let socket = socket_with(AddressFamily::INET, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
     // SAFETY: all zeros is a valid `ifreq`.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -219,11 +224,8 @@ pub(crate) fn raise_loopback() -> io::Result<()> {
         *place = byte.cast_signed();
     }
     request.ifr_ifru.ifru_flags = i16::try_from(libc::IFF_UP).unwrap_or(1);
-    // SAFETY: SIOCSIFFLAGS reads one `ifreq`; the descriptor is open.
-    match unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCSIFFLAGS, &raw const request) } {
-        0 => Ok(()),
-        _ => Err(last_error()),
-    }
+    // SAFETY: SIOCSIFFLAGS reads one `ifreq`.
+    unsafe { ioctl(socket, Setter::<SET_FLAGS, libc::ifreq>::new(request)) }
 }
 
 /// What holds a NUL byte names nothing: cut there, it would name something else.
