@@ -44,9 +44,9 @@ impl Words {
         self.options.iter().chain([&self.verb]).chain(&self.arguments).map(OsString::as_os_str)
     }
 
-    /// Whether an option asks for help or the version, whatever the verb.
-    pub fn asks_for_help(&self) -> bool {
-        self.options.iter().any(|word| word == "--help" || word == "--version")
+    /// Whether something behind the verb may be one of the options that stand in front of it as well.
+    pub fn has_options_behind(&self) -> bool {
+        self.arguments.iter().take_while(|word| *word != "--").any(|word| is_option(word))
     }
 }
 
