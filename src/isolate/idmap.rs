@@ -3,6 +3,7 @@
 use std::{
     fmt::{self, Write as _},
     fs, io,
+    os::unix::fs::MetadataExt as _,
     process::Command,
     str::FromStr,
 };
@@ -199,8 +200,14 @@ impl Maps {
     }
 }
 
-/// Groups that exist in the user namespace of the caller.
+/// `PROC_USER_INIT_INO` of the kernel's `proc_ns.h`.
+const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
+
+/// Groups that exist in the user namespace of the caller, where that is not the first one, which has all.
 pub(super) fn groups_here() -> Vec<(u32, u32)> {
+    if fs::metadata("/proc/self/ns/user").is_ok_and(|ns| ns.ino() == FIRST_USER_NAMESPACE) {
+        return Vec::new();
+    }
     let range = |line: &str| {
         let numbers: Vec<u32> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
         let [inside, _, count] = numbers[..] else { return None };

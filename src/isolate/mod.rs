@@ -90,7 +90,7 @@ impl Ended {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// All is ready, and the command is about to start.
+    /// All is ready, and the command starts: [once this is heard](Isolation::wait_for_hearing), or at the same time.
     Started {
         /// Process 1 of the new pid namespace, as it is called outside: the command, or its init.
         pid: u32,
@@ -143,6 +143,7 @@ pub struct Isolation {
     name: Option<NsName>,
     pidfile: Option<PathBuf>,
     forward_signals: bool,
+    wait_for_hearing: bool,
 }
 
 /// A route inside, through a link that may be made with it.
@@ -190,6 +191,7 @@ impl Isolation {
             name: None,
             pidfile: None,
             forward_signals: false,
+            wait_for_hearing: true,
         }
     }
 
@@ -393,6 +395,13 @@ impl Isolation {
     #[must_use]
     pub fn forward_signals(mut self, yes: bool) -> Self {
         self.forward_signals = yes;
+        self
+    }
+
+    /// Whether the command starts only when [`Event::Started`] has been heard; it does unless told otherwise.
+    #[must_use]
+    pub fn wait_for_hearing(mut self, yes: bool) -> Self {
+        self.wait_for_hearing = yes;
         self
     }
 

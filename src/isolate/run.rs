@@ -183,6 +183,10 @@ impl Setting<'_> {
             maps.write(number_of(&running.child)?)?;
             running.open_gate()?;
         }
+        if !self.waits() {
+            // Waiting for each other would take longer than what is left to do.
+            running.open_gate()?;
+        }
         if self.needs_inside() {
             let inside = Netns::of_child(number_of(&running.child)?, "the new namespace")?;
             self.wire(&inside, running)?;
@@ -194,9 +198,16 @@ impl Setting<'_> {
         // What failed in the child is told when its end is seen.
         if running.is_ready(hearing) {
             (hearing.events)(Event::Started { pid });
-            running.open_gate()?;
+            if self.waits() {
+                running.open_gate()?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether something must be done before the command starts.
+    fn waits(&self) -> bool {
+        self.wishes.wait_for_hearing || self.needs_inside() || self.wishes.pidfile.is_some()
     }
 
     fn needs_inside(&self) -> bool {

@@ -25,7 +25,7 @@ use crate::{
 pub fn isolate(args: Isolate, names: &Names, context: &mut Context<'_>) -> Result<Answer, Failure> {
     let status = args.process.status_fd.map(isolate::inherited_fd).transpose();
     let mut status = status.map_err(ExecError::Prepare).map_err(Failure::Exec)?.map(std::fs::File::from);
-    let isolation = wanted(args, names, context)?;
+    let isolation = wanted(args, names, context)?.wait_for_hearing(status.is_some());
     let notes = &mut context.notes;
     let ended = isolation.run(&mut |event| match event {
         Event::Started { pid } => tell(status.as_mut(), || status::started(pid, &namespaces(pid))),
