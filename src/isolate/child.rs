@@ -18,7 +18,7 @@ use rustix::{
     thread::{CapabilitySet, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid},
 };
 
-use super::{caps, init, report::Report};
+use super::{caps, init, ping, report::Report};
 use crate::{
     exec::view::SysView,
     sys::{
@@ -75,8 +75,7 @@ pub(super) enum Act {
     HostName(Vec<u8>),
     DomainName(Vec<u8>),
     RaiseLoopback,
-    /// Lets these groups ping; the first that the kernel takes.
-    PingGroups(Vec<String>),
+    OpenPing,
     ChangeDir(CString),
     /// To the root where there is no such directory any more.
     ChangeDirOrRoot(CString),
@@ -157,7 +156,7 @@ impl Act {
             Self::HostName(name) => rustix::system::sethostname(name),
             Self::DomainName(name) => rustix::system::setdomainname(name),
             Self::RaiseLoopback => process::raise_loopback(),
-            Self::PingGroups(ranges) => open_ping(ranges),
+            Self::OpenPing => ping::open_to_all(),
             Self::ChangeDir(dir) => chdir(&**dir),
             Self::ChangeDirOrRoot(dir) => chdir(&**dir).or_else(|_| chdir(c"/")),
             Self::DropCapabilities(dropped) => caps::drop(*dropped),
@@ -250,22 +249,6 @@ fn write_file(path: &CStr, text: &[u8]) -> rustix::io::Result<()> {
     let file = rustix::fs::open(path, flags, mode)?;
     // Whatever the caller's mask: others inside read it too.
     rustix::fs::fchmod(&file, mode)?;
-    rustix::io::write(file.as_fd(), text).map(drop)
-}
-
-fn open_ping(ranges: &[String]) -> rustix::io::Result<()> {
-    let mut last = Ok(());
-    for range in ranges {
-        last = write_existing(c"/proc/sys/net/ipv4/ping_group_range", range.as_bytes());
-        if last.is_ok() {
-            break;
-        }
-    }
-    last
-}
-
-fn write_existing(path: &CStr, text: &[u8]) -> rustix::io::Result<()> {
-    let file = rustix::fs::open(path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     rustix::io::write(file.as_fd(), text).map(drop)
 }
 

@@ -3,7 +3,6 @@
 use std::{
     fmt::{self, Write as _},
     fs, io,
-    os::unix::fs::MetadataExt as _,
     process::Command,
     str::FromStr,
 };
@@ -178,11 +177,6 @@ impl Maps {
         self.setgroups.unwrap_or_else(|| !self.alone_with_own_group())
     }
 
-    /// Groups that exist inside, for `ping_group_range`.
-    pub(super) fn group_ranges(&self) -> Vec<(u32, u32)> {
-        self.groups.iter().map(|range| (range.inside, range.inside.saturating_add(range.count - 1))).collect()
-    }
-
     /// The kernel lets anybody map the own group, if nobody inside can give up groups then.
     fn alone_with_own_group(&self) -> bool {
         !is_privileged(&groups()) && is_own_alone(&self.groups, &groups())
@@ -198,22 +192,6 @@ impl Maps {
         write(pid, &self.users, &users(), self.auto)?;
         write(pid, &self.groups, &groups(), self.auto)
     }
-}
-
-/// `PROC_USER_INIT_INO` of the kernel's `proc_ns.h`.
-const FIRST_USER_NAMESPACE: u64 = 0xefff_fffd;
-
-/// Groups that exist in the user namespace of the caller, where that is not the first one, which has all.
-pub(super) fn groups_here() -> Vec<(u32, u32)> {
-    if fs::metadata("/proc/self/ns/user").is_ok_and(|ns| ns.ino() == FIRST_USER_NAMESPACE) {
-        return Vec::new();
-    }
-    let range = |line: &str| {
-        let numbers: Vec<u32> = line.split_ascii_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [inside, _, count] = numbers[..] else { return None };
-        Some((inside, inside.saturating_add(count.checked_sub(1)?)))
-    };
-    fs::read_to_string("/proc/self/gid_map").unwrap_or_default().lines().filter_map(range).collect()
 }
 
 fn resolve(wishes: &IdMaps, further: &[IdRange], ids: &Ids) -> Result<Vec<IdRange>> {

@@ -20,6 +20,7 @@ mod idmap;
 mod init;
 mod keeper;
 mod pidfile;
+mod ping;
 mod report;
 mod run;
 mod steps;
