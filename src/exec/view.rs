@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Result},
     name::{NsName, quoted},
     netns::{Netns, RUN_DIR, rundir},
-    sys::{self, mountinfo},
+    sys::{self, listmount},
 };
 
 /// Where the files of a name lie that are bound over those of `/etc`: where ip looks, and where labs keep
@@ -101,14 +101,12 @@ struct Kept {
 impl SysView {
     /// For the view that this thread has now.
     pub(crate) fn prepare() -> Result<Self> {
-        let failed = |e| Error::os("read", "'/proc/thread-self/mountinfo'", e);
-        let mounts = mountinfo::of_this_thread_below(SYS).map_err(failed)?;
-        let points = outermost(mounts.into_iter().map(|mount| mount.point).collect());
+        let points = listmount::points_below(SYS).map_err(|e| Error::os("list", "the mounts below '/sys'", e))?;
         let kept = |point: PathBuf| Some(Kept { point: c_string(point)?, tree: Err(Errno::NOENT) });
         Ok(Self {
             target: c"/sys".into(),
             flags: sys_flags(),
-            below: points.into_iter().filter_map(kept).collect(),
+            below: outermost(points).into_iter().filter_map(kept).collect(),
             keep_old: false,
         })
     }

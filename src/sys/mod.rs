@@ -2,6 +2,7 @@
 //! and the parsers of `/proc` files. It holds no policy.
 #![allow(unsafe_code)]
 
+pub(crate) mod listmount;
 pub(crate) mod locks;
 pub(crate) mod mountinfo;
 pub(crate) mod nsfs;

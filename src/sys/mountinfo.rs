@@ -30,16 +30,17 @@ pub(crate) fn parse(text: &[u8]) -> impl Iterator<Item = Mount> {
     text.split(|&b| b == b'\n').filter_map(parse_line)
 }
 
-/// The mounts of the calling thread whose points lie below a directory. The others, of which there
-/// can be thousands, are only skipped over.
-pub(crate) fn of_this_thread_below(dir: &str) -> std::io::Result<Vec<Mount>> {
+/// The points of the calling thread's mounts that lie below a directory. The others, of which there can be thousands, are
+/// only skipped over.
+pub(super) fn points_below(dir: &str) -> std::io::Result<Vec<PathBuf>> {
     let text = read(Path::new("/proc/thread-self/mountinfo"))?;
-    Ok(lines_below(&text, dir).filter_map(parse_line).collect())
+    Ok(lines_below(&text, dir).filter_map(parse_line).map(|mount| mount.point).collect())
 }
 
 fn lines_below<'a>(text: &'a [u8], dir: &str) -> impl Iterator<Item = &'a [u8]> {
     let point = |line: &'a [u8]| line.split(|&b| b == b' ').nth(4);
-    let below = move |point: &[u8]| point.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/"));
+    let dir = dir.trim_end_matches('/').as_bytes();
+    let below = move |point: &[u8]| point.strip_prefix(dir).is_some_and(|rest| rest.starts_with(b"/") && rest != b"/");
     text.split(|&b| b == b'\n').filter(move |line| point(line).is_some_and(below))
 }
 

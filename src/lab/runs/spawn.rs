@@ -25,7 +25,7 @@ use crate::{
     name::{LabName, NodeName, quoted},
     netns::{Netns, RUN_DIR, rundir},
     sys::{
-        mountinfo,
+        listmount,
         process::{self, Child, EndsHere, Pointers, candidates, variables},
         signal,
     },
@@ -224,9 +224,9 @@ fn forget_names() -> std::io::Result<()> {
         Ok(()) | Err(Errno::INVAL | Errno::NOENT) => {}
         Err(e) => return Err(e.into()),
     }
-    for mount in mountinfo::of_this_thread_below(RUN_DIR)? {
+    for point in listmount::points_below(RUN_DIR)? {
         // One that others cover is out of reach, and so holds nothing that has a name.
-        let _ = unmount(&mount.point, UnmountFlags::DETACH);
+        let _ = unmount(&point, UnmountFlags::DETACH);
     }
     Ok(())
 }
