@@ -25,6 +25,12 @@ use iproute2::Names;
 use render::{Format, Style, View};
 use report::{Place, Report};
 
+/// musl's own asks the kernel for every few pages and gives each of them back at once, which is half of all system calls
+/// of a short command.
+#[cfg(target_env = "musl")]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| report::fault(fault, asks_for_json())));
     // What is half-made undoes itself on the way here.
