@@ -445,7 +445,8 @@ impl<'a> Worker<'a> {
             let answers = site.socket.apply_each(changes);
             before.map_or(Ok(()), |before| before.restore(site))?;
             for (step, answer) in run.iter().zip(answers) {
-                match answer.or_else(|error| forgive(step, error)) {
+                let answer = answer.or_else(|error| forgive(step, error));
+                match answer.or_else(|error| self.rename_while_down(step, error)) {
                     Ok(()) => self.note(step)?,
                     Err(error) => result = result.and(Err(error)),
                 }
@@ -455,6 +456,20 @@ impl<'a> Worker<'a> {
             }
         }
         result
+    }
+
+    /// Before Linux 6.2 only a link that is down gets another name. It is about to go; where it comes to an undo instead,
+    /// what the link lost by this is made again.
+    fn rename_while_down(&mut self, step: &Step, refused: Error) -> Result<()> {
+        let Step::RenameLink { at, .. } = step else { return Err(refused) };
+        if refused.errno() != Some(Errno::BUSY.raw_os_error()) {
+            return Err(refused);
+        }
+        self.change(&[Step::ChangeLink { at: at.clone(), change: LinkEdit::Up { new: false } }])?;
+        let lab = self.lab;
+        let site = self.site(&at.place)?;
+        let rename = change_of(step, site, lab)?;
+        site.socket.apply_each(vec![rename]).pop().unwrap_or(Ok(()))
     }
 
     fn note(&mut self, step: &Step) -> Result<()> {
