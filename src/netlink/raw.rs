@@ -9,8 +9,8 @@ use std::{io, num::NonZeroI32, os::fd::AsFd, time::Instant};
 
 use futures::channel::mpsc::UnboundedReceiver;
 use netlink_packet_core::{
-    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NlasIterator,
+    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::{Connection, ConnectionHandle};
@@ -75,8 +75,8 @@ const NLMSG_HEADER_BYTES: usize = 16;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// One message of an answer.
-pub(super) enum Reply {
-    Object(RouteNetlinkMessage),
+pub(super) enum Reply<T = RouteNetlinkMessage> {
+    Object(T),
     /// Ends the answer well.
     End,
     /// Ends the answer; what came before is all there is.
@@ -85,8 +85,8 @@ pub(super) enum Reply {
     Interrupted,
 }
 
-impl Reply {
-    pub(super) fn of(message: NetlinkMessage<RouteNetlinkMessage>) -> Self {
+impl<T> Reply<T> {
+    pub(super) fn of(message: NetlinkMessage<T>) -> Self {
         let (header, payload) = message.into_parts();
         match payload {
             NetlinkPayload::Done(done) => Self::of_done(&header, &done),
@@ -248,10 +248,10 @@ impl Socket {
     }
 
     /// Asks many questions that have one answer each; the answers come in the order of the questions.
-    pub(crate) fn ask_each(
+    pub(super) fn ask_each<T: NetlinkSerializable + NetlinkDeserializable>(
         &mut self,
-        questions: impl IntoIterator<Item = RouteNetlinkMessage>,
-    ) -> io::Result<Vec<Result<RouteNetlinkMessage, Refusal>>> {
+        questions: impl IntoIterator<Item = T>,
+    ) -> io::Result<Vec<Result<T, Refusal>>> {
         let mut answers = Vec::new();
         let before = self.sequence;
         let mut questions = questions.into_iter().map(|question| (question, 0)).peekable();
@@ -289,7 +289,7 @@ impl Socket {
         Ok(Some(objects.collect()))
     }
 
-    fn send(&mut self, messages: impl IntoIterator<Item = (RouteNetlinkMessage, u16)>) -> io::Result<usize> {
+    fn send<T: NetlinkSerializable>(&mut self, messages: impl IntoIterator<Item = (T, u16)>) -> io::Result<usize> {
         let mut bytes = Vec::new();
         let mut count = 0;
         for (message, flags) in messages {
@@ -321,7 +321,7 @@ impl Socket {
 
     /// Reads one datagram and what it holds, each with the number of the request that it answers; one
     /// that the kernel did not send is dropped.
-    fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
+    fn replies<T: NetlinkDeserializable>(&mut self) -> io::Result<Vec<(u32, Reply<T>)>> {
         self.replies_by(0)
     }
 
@@ -330,7 +330,7 @@ impl Socket {
         self.replies_by(libc::MSG_DONTWAIT)
     }
 
-    fn replies_by(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply)>> {
+    fn replies_by<T: NetlinkDeserializable>(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply<T>)>> {
         self.buffer.clear();
         let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, flags))?;
         match sender.port_number() {
@@ -396,8 +396,8 @@ fn prepare(socket: &mut netlink_sys::Socket, groups: &[MulticastGroup]) -> io::R
     socket.bind(&SocketAddr::new(0, mask))
 }
 
-fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
-    let mut message = NetlinkMessage::from(message);
+fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, message: T, flags: u16, sequence: u32) {
+    let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::InnerMessage(message));
     message.header.flags = flags;
     message.header.sequence_number = sequence;
     message.finalize();
@@ -406,7 +406,7 @@ fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequenc
     message.serialize(&mut bytes[start..]);
 }
 
-fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> {
+fn split<T: NetlinkDeserializable>(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<T>> {
     std::iter::from_fn(move || {
         let (message, length) = codec::next_message(bytes)?;
         bytes = &bytes[length..];
@@ -417,7 +417,7 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMe
 /// How many answers a datagram holds.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn count_replies(datagram: &[u8]) -> usize {
-    split(datagram).map(Reply::of).count()
+    split::<RouteNetlinkMessage>(datagram).map(Reply::of).count()
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
