@@ -5,7 +5,7 @@
 //! tell when a dump was interrupted by a change. Everything that sees replies goes through
 //! [`Reply`], whichever socket they came from.
 
-use std::{io, num::NonZeroI32, os::fd::AsFd, time::Instant};
+use std::{cell::RefCell, io, num::NonZeroI32, os::fd::AsFd, time::Instant};
 
 use futures::channel::mpsc::UnboundedReceiver;
 use netlink_packet_core::{
@@ -152,11 +152,15 @@ pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
 pub(crate) struct Socket {
     to_kernel: netlink_sys::Socket,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 /// A dump fills at most 32 KiB; a little more leaves no doubt.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// What is read goes through here: one for each thread, since there may be a thousand sockets.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(BUFFER_BYTES));
+}
 
 /// So many requests go out before the answers are read. A default receive buffer holds 256 acks.
 const BATCH: usize = 64;
@@ -171,7 +175,7 @@ impl Socket {
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         prepare(&mut socket, groups)?;
-        Ok(Self { to_kernel: socket, sequence: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { to_kernel: socket, sequence: 0 })
     }
 
     /// Sends one request and waits until the kernel has carried it out or refused it.
@@ -331,12 +335,14 @@ impl Socket {
     }
 
     fn replies_by<T: NetlinkDeserializable>(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply<T>)>> {
-        self.buffer.clear();
-        let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, flags))?;
-        match sender.port_number() {
-            0 => Ok(split(&self.buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
-            _ => Ok(Vec::new()),
-        }
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            let (_, sender) = retry(|| self.to_kernel.recv_from(buffer, flags))?;
+            match sender.port_number() {
+                0 => Ok(split(buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
+                _ => Ok(Vec::new()),
+            }
+        })
     }
 }
 
