@@ -5,9 +5,10 @@
 //! it is somebody else's.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs, io,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{mark, state::Place};
@@ -24,8 +25,11 @@ const LIST: &str = "# nsnet:files=";
 /// Where a file is written before it takes its name.
 const DRAFT: &str = ".nsnet-draft";
 
-/// The files of one node, by name.
-pub(super) type Files = BTreeMap<String, String>;
+/// The files of one node, by name; `hosts` without the lines that say whose it is.
+pub(super) type Files = BTreeMap<String, Arc<str>>;
+
+/// What was read, each text once: of a thousand nodes, all have the same `hosts`.
+pub(super) type Texts = BTreeSet<Arc<str>>;
 
 /// What lies in the directories of a node.
 #[derive(Debug, Default)]
@@ -36,40 +40,46 @@ pub(super) struct Found {
     pub foreign: Option<PathBuf>,
 }
 
-/// The first line of `hosts`, also in a state.
+/// The first line of `hosts`.
 fn first_line(lab: &LabName, place: &Place) -> String {
     format!("# {}\n", mark::note(lab, place))
 }
 
-/// A text of `hosts` with a second line, that says what the other files are.
+/// A text of `hosts` behind two lines, that say whose it is and what the other files are.
 fn listing(lab: &LabName, place: &Place, files: &Files, hosts: &str) -> String {
     let others: Vec<&str> = files.keys().map(String::as_str).filter(|name| *name != HOSTS).collect();
-    let first = first_line(lab, place);
-    let rest = hosts.strip_prefix(&first).unwrap_or(hosts);
-    format!("{first}{LIST}{}\n{rest}", others.join("/"))
+    format!("{}{LIST}{}\n{hosts}", first_line(lab, place), others.join("/"))
 }
 
-/// The names of the other files, and the text without that line, where it is this lab's.
-fn read_listing(text: &str, lab: &LabName, place: &Place) -> Option<(Vec<String>, String)> {
-    let first = first_line(lab, place);
-    let (others, rest) = text.strip_prefix(&first)?.strip_prefix(LIST)?.split_once('\n')?;
-    let others = others.split('/').filter(|name| !name.is_empty()).map(str::to_owned);
-    Some((others.collect(), first + rest))
+/// The names of the other files, and the text behind those lines, where it is this lab's.
+fn read_listing<'t>(text: &'t str, lab: &LabName, place: &Place) -> Option<(Vec<&'t str>, &'t str)> {
+    let (others, hosts) = text.strip_prefix(&first_line(lab, place))?.strip_prefix(LIST)?.split_once('\n')?;
+    Some((others.split('/').filter(|name| !name.is_empty()).collect(), hosts))
+}
+
+/// The same text as often as it is read.
+fn shared(text: &str, texts: &mut Texts) -> Arc<str> {
+    if let Some(known) = texts.get(text) {
+        return known.clone();
+    }
+    let new: Arc<str> = text.into();
+    texts.insert(new.clone());
+    new
 }
 
 /// Reads the files of a node.
-pub(super) fn read(lab: &LabName, place: &Place) -> Result<Found> {
+pub(super) fn read(lab: &LabName, place: &Place, texts: &mut Texts) -> Result<Found> {
     let mut found = Found::default();
     let Some(name) = mark::ns_name(lab, place) else { return Ok(found) };
     for dir in ETC_DIRS.map(|dir| Path::new(dir).join(name.as_os_str())) {
         let failed = |e: io::Error| Error::os("read the files in", quoted(dir.as_os_str()), e);
         match fs::read_to_string(dir.join(HOSTS)) {
             Ok(text) => match read_listing(&text, lab, place) {
-                Some((others, text)) => {
-                    found.files.insert(HOSTS.into(), text);
+                Some((others, hosts)) => {
+                    found.files.insert(HOSTS.into(), shared(hosts, texts));
                     for other in others {
-                        if let Ok(text) = fs::read_to_string(dir.join(&other)) {
-                            found.files.insert(other, text);
+                        if let Ok(text) = fs::read_to_string(dir.join(other)) {
+                            found.files.insert(other.into(), shared(&text, texts));
                         }
                     }
                 }
@@ -110,7 +120,7 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     let dir = directory(&name)?;
     // First the mark, of the files that were and of those that will be: what is cut off here is known.
     let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
-    let hosts = new.get(HOSTS).map_or("", String::as_str);
+    let hosts = new.get(HOSTS).map_or("", |text| text);
     let whole = both.keys().all(|name| new.contains_key(name));
     write(&dir, HOSTS, &listing(lab, place, &both, hosts))?;
     for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
@@ -182,4 +192,17 @@ pub(super) fn places(lab: &LabName) -> Vec<Place> {
     places.sort();
     places.dedup();
     places
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_read_of_many_nodes_is_there_once() {
+        let mut texts = Texts::new();
+        let first = shared("10.0.0.1 a\n", &mut texts);
+        assert!(Arc::ptr_eq(&first, &shared("10.0.0.1 a\n", &mut texts)));
+        assert_eq!(&*shared("10.0.0.1 b\n", &mut texts), "10.0.0.1 b\n");
+    }
 }

@@ -1,6 +1,9 @@
 //! A node of a lab that is up, to run commands in.
 
-use super::{files, state::Place};
+use super::{
+    files::{self, Texts},
+    state::Place,
+};
 use crate::{
     error::{Error, ErrorKind, Result},
     name::{LabName, NodeName},
@@ -31,10 +34,11 @@ pub fn nodes(lab: &LabName) -> Result<Vec<NodeName>> {
 /// What commands in a node see as the name of the host: what its `hosts` has behind its own name, or that.
 #[must_use]
 pub fn hostname(lab: &LabName, node: &NodeName) -> String {
-    let found = files::read(lab, &Place::Node(node.clone())).ok();
-    let hosts = found.and_then(|found| found.files.get("hosts").cloned()).unwrap_or_default();
+    let found = files::read(lab, &Place::Node(node.clone()), &mut Texts::new()).ok();
+    let hosts = found.and_then(|found| found.files.get("hosts").cloned());
     let own = hosts
-        .lines()
+        .iter()
+        .flat_map(|hosts| hosts.lines())
         .map(|line| line.split_ascii_whitespace().skip(1))
         .find_map(|mut names| (names.next()? == node.as_str()).then(|| names.next().map(str::to_owned)));
     own.flatten().unwrap_or_else(|| node.as_str().to_owned())

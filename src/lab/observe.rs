@@ -349,8 +349,9 @@ impl Observed {
         let with_files = desired.spaces.iter().filter(|(_, space)| !space.files.is_empty()).map(|(place, _)| place);
         let mut places: BTreeSet<Place> = files::places(lab).into_iter().collect();
         places.extend(with_files.cloned());
+        let mut texts = files::Texts::new();
         for place in places {
-            let found = files::read(lab, &place)?;
+            let found = files::read(lab, &place, &mut texts)?;
             self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
             self.stray_files.insert(place, found.files);
         }

@@ -98,16 +98,25 @@ pub(super) fn look_inside(
     let names = lo.map(|lo| lo.alt_names).unwrap_or_default();
     let marked = names.iter().filter_map(|name| sysctl::key_of(name));
     let keys: Vec<&str> = keys.map_or_else(|| marked.collect(), |keys| keys.iter().map(String::as_str).collect());
-    if !is_new && !keys.is_empty() {
+    let told = socket.told_settings(&keys);
+    let mut sysctls = told.map_err(|e| Error::os("ask for the settings of", ns, e))?;
+    let untold: Vec<&str> = keys.into_iter().filter(|key| !sysctls.contains_key(*key)).collect();
+    if !is_new && !untold.is_empty() {
         ns.enter()?;
     }
-    let value = |key: &str| match sysctl::read(key) {
+    for key in untold {
+        sysctls.insert(key.to_owned(), read_setting(ns, key)?);
+    }
+    Ok((opened, Inside { routes, sysctls }))
+}
+
+/// Reads a setting in the namespace that the calling thread is in; an empty value where there is none.
+fn read_setting(ns: &Netns, key: &str) -> Result<String> {
+    match sysctl::read(key) {
         // It went with its link.
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(String::new()),
         value => value.map_err(|e| Error::os("read", format!("'{key}' in {ns}"), e)),
-    };
-    let sysctls = keys.into_iter().map(|key| Ok((key.to_owned(), value(key)?))).collect::<Result<_>>()?;
-    Ok((opened, Inside { routes, sysctls }))
+    }
 }
 
 /// Runs work on a thread that ends, which may go from one namespace to the next.

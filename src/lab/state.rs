@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::IpAddr,
+    sync::Arc,
 };
 
 use serde::{Serialize, Serializer, ser::SerializeMap};
@@ -53,8 +54,9 @@ pub struct Space {
     pub routes: BTreeSet<RouteState>,
     /// Settings below `/proc/sys`, by their dotted name (`net.ipv4.ip_forward`).
     pub sysctls: BTreeMap<String, String>,
-    /// Files that lie over those of `/etc` in the node, by their name there, with what they hold.
-    pub files: BTreeMap<String, String>,
+    /// Files that lie over those of `/etc` in the node, by their name there, with what they hold; `hosts` without
+    /// the lines that say whose it is. What many nodes have, such as that, is there once.
+    pub files: BTreeMap<String, Arc<str>>,
     /// Commands that run in it, in the order in which they are started.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<Run>,

@@ -1,6 +1,6 @@
 //! Steps: what a plan is made of, how each reads, and what takes it back.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     addr::{IfAddr, Mac},
@@ -104,9 +104,9 @@ pub enum Step {
         /// Its name in `/etc`.
         name: String,
         /// What it holds now, if it is there.
-        old: Option<String>,
+        old: Option<Arc<str>>,
         /// What it is to hold.
-        new: String,
+        new: Arc<str>,
     },
     /// Stops a command, and starts another one of its name.
     RestartRun {
@@ -154,7 +154,7 @@ pub enum Step {
         /// Its name in `/etc`.
         name: String,
         /// What it holds.
-        old: String,
+        old: Arc<str>,
     },
     /// Deletes a namespace with all that is in it, and the far ends of its pairs.
     DeleteSpace(Place),

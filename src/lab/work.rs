@@ -552,8 +552,12 @@ impl NewSpace<'_> {
             _ => None,
         });
         let names: Vec<String> = set.clone().map(|(key, _)| sysctl::alt_name(key)).collect();
-        let socket = link::raise_loopback_noted(&mark::note(lab, self.place), &names, name)?;
-        for (key, value) in set {
+        let mut socket = link::raise_loopback_noted(&mark::note(lab, self.place), &names, name)?;
+        let keys: Vec<&str> = set.clone().map(|(key, _)| key.as_str()).collect();
+        let told = socket.told_settings(&keys).map_err(|e| Error::os("ask for the settings of", name, e))?;
+        // Mostly they are so already. Where one is not, setting it may change others.
+        let as_wanted = set.clone().all(|(key, value)| told.get(key).is_none_or(|is| is == value));
+        for (key, value) in set.filter(|(key, _)| !as_wanted || !told.contains_key(*key)) {
             let why = || format!("to {value}");
             sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
         }

@@ -14,6 +14,7 @@ pub mod link;
 pub mod link_change;
 pub mod link_move;
 pub mod neigh;
+pub(crate) mod netconf;
 pub mod new_link;
 pub(crate) mod nsid;
 pub(crate) mod observer;

@@ -5,12 +5,12 @@
 //! tell when a dump was interrupted by a change. Everything that sees replies goes through
 //! [`Reply`], whichever socket they came from.
 
-use std::{io, num::NonZeroI32, os::fd::AsFd, time::Instant};
+use std::{cell::RefCell, io, num::NonZeroI32, os::fd::AsFd, time::Instant};
 
 use futures::channel::mpsc::UnboundedReceiver;
 use netlink_packet_core::{
-    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage,
-    NetlinkPayload, NlasIterator,
+    DoneMessage, ErrorMessage, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkDeserializable,
+    NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_proto::{Connection, ConnectionHandle};
@@ -75,8 +75,8 @@ const NLMSG_HEADER_BYTES: usize = 16;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
 /// One message of an answer.
-pub(super) enum Reply {
-    Object(RouteNetlinkMessage),
+pub(super) enum Reply<T = RouteNetlinkMessage> {
+    Object(T),
     /// Ends the answer well.
     End,
     /// Ends the answer; what came before is all there is.
@@ -85,8 +85,8 @@ pub(super) enum Reply {
     Interrupted,
 }
 
-impl Reply {
-    pub(super) fn of(message: NetlinkMessage<RouteNetlinkMessage>) -> Self {
+impl<T> Reply<T> {
+    pub(super) fn of(message: NetlinkMessage<T>) -> Self {
         let (header, payload) = message.into_parts();
         match payload {
             NetlinkPayload::Done(done) => Self::of_done(&header, &done),
@@ -152,11 +152,15 @@ pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
 pub(crate) struct Socket {
     to_kernel: netlink_sys::Socket,
     sequence: u32,
-    buffer: Vec<u8>,
 }
 
 /// A dump fills at most 32 KiB; a little more leaves no doubt.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// What is read goes through here: one for each thread, since there may be a thousand sockets.
+    static BUFFER: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(BUFFER_BYTES));
+}
 
 /// So many requests go out before the answers are read. A default receive buffer holds 256 acks.
 const BATCH: usize = 64;
@@ -171,7 +175,7 @@ impl Socket {
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         prepare(&mut socket, groups)?;
-        Ok(Self { to_kernel: socket, sequence: 0, buffer: Vec::with_capacity(BUFFER_BYTES) })
+        Ok(Self { to_kernel: socket, sequence: 0 })
     }
 
     /// Sends one request and waits until the kernel has carried it out or refused it.
@@ -248,10 +252,10 @@ impl Socket {
     }
 
     /// Asks many questions that have one answer each; the answers come in the order of the questions.
-    pub(crate) fn ask_each(
+    pub(super) fn ask_each<T: NetlinkSerializable + NetlinkDeserializable>(
         &mut self,
-        questions: impl IntoIterator<Item = RouteNetlinkMessage>,
-    ) -> io::Result<Vec<Result<RouteNetlinkMessage, Refusal>>> {
+        questions: impl IntoIterator<Item = T>,
+    ) -> io::Result<Vec<Result<T, Refusal>>> {
         let mut answers = Vec::new();
         let before = self.sequence;
         let mut questions = questions.into_iter().map(|question| (question, 0)).peekable();
@@ -289,7 +293,7 @@ impl Socket {
         Ok(Some(objects.collect()))
     }
 
-    fn send(&mut self, messages: impl IntoIterator<Item = (RouteNetlinkMessage, u16)>) -> io::Result<usize> {
+    fn send<T: NetlinkSerializable>(&mut self, messages: impl IntoIterator<Item = (T, u16)>) -> io::Result<usize> {
         let mut bytes = Vec::new();
         let mut count = 0;
         for (message, flags) in messages {
@@ -321,7 +325,7 @@ impl Socket {
 
     /// Reads one datagram and what it holds, each with the number of the request that it answers; one
     /// that the kernel did not send is dropped.
-    fn replies(&mut self) -> io::Result<Vec<(u32, Reply)>> {
+    fn replies<T: NetlinkDeserializable>(&mut self) -> io::Result<Vec<(u32, Reply<T>)>> {
         self.replies_by(0)
     }
 
@@ -330,13 +334,15 @@ impl Socket {
         self.replies_by(libc::MSG_DONTWAIT)
     }
 
-    fn replies_by(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply)>> {
-        self.buffer.clear();
-        let (_, sender) = retry(|| self.to_kernel.recv_from(&mut self.buffer, flags))?;
-        match sender.port_number() {
-            0 => Ok(split(&self.buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
-            _ => Ok(Vec::new()),
-        }
+    fn replies_by<T: NetlinkDeserializable>(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply<T>)>> {
+        BUFFER.with_borrow_mut(|buffer| {
+            buffer.clear();
+            let (_, sender) = retry(|| self.to_kernel.recv_from(buffer, flags))?;
+            match sender.port_number() {
+                0 => Ok(split(buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
+                _ => Ok(Vec::new()),
+            }
+        })
     }
 }
 
@@ -396,8 +402,8 @@ fn prepare(socket: &mut netlink_sys::Socket, groups: &[MulticastGroup]) -> io::R
     socket.bind(&SocketAddr::new(0, mask))
 }
 
-fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequence: u32) {
-    let mut message = NetlinkMessage::from(message);
+fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, message: T, flags: u16, sequence: u32) {
+    let mut message = NetlinkMessage::new(NetlinkHeader::default(), NetlinkPayload::InnerMessage(message));
     message.header.flags = flags;
     message.header.sequence_number = sequence;
     message.finalize();
@@ -406,7 +412,7 @@ fn append(bytes: &mut Vec<u8>, message: RouteNetlinkMessage, flags: u16, sequenc
     message.serialize(&mut bytes[start..]);
 }
 
-fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMessage>> {
+fn split<T: NetlinkDeserializable>(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<T>> {
     std::iter::from_fn(move || {
         let (message, length) = codec::next_message(bytes)?;
         bytes = &bytes[length..];
@@ -417,7 +423,7 @@ fn split(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<RouteNetlinkMe
 /// How many answers a datagram holds.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn count_replies(datagram: &[u8]) -> usize {
-    split(datagram).map(Reply::of).count()
+    split::<RouteNetlinkMessage>(datagram).map(Reply::of).count()
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

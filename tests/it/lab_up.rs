@@ -198,6 +198,54 @@ fn drift_of_each_kind_is_told_and_repaired() {
     }
 }
 
+/// A setting that the kernel tells by netlink, and one that it has only a file for.
+#[test]
+fn every_setting_that_changed_is_told_and_repaired() {
+    let world = World::for_labs();
+    let settings = [
+        ("net.ipv4.conf.all.bc_forwarding", "1"),
+        ("net.ipv4.conf.all.ignore_routes_with_linkdown", "1"),
+        ("net.ipv4.conf.all.proxy_arp", "1"),
+        ("net.ipv4.conf.all.rp_filter", "2"),
+        ("net.ipv4.conf.default.forwarding", "1"),
+        ("net.ipv4.conf.default.rp_filter", "1"),
+        ("net.ipv4.conf.eth0.forwarding", "1"),
+        ("net.ipv4.ip_default_ttl", "32"),
+        ("net.ipv4.ip_forward", "0"),
+        ("net.ipv6.conf.all.forwarding", "1"),
+        ("net.ipv6.conf.all.ignore_routes_with_linkdown", "1"),
+        ("net.ipv6.conf.all.proxy_ndp", "1"),
+        ("net.ipv6.conf.default.forwarding", "0"),
+    ];
+    let lines = settings.map(|(key, value)| format!("\"{key}\" = \"{value}\"\n")).concat();
+    let ends = "[[links]]\nends = [\"a:eth0\", \"b:eth0\"]\n";
+    let lab = format!("name = \"lab\"\n[nodes.b]\n{ends}[nodes.a.sysctl]\n{lines}");
+    world.up(&lab);
+    assert_eq!(world.drift(), [""; 0]);
+    for (key, value) in settings {
+        let other = if value == "0" { "1" } else { "0" };
+        let other = if key.ends_with("ttl") { "9" } else { other };
+        let path = key.replace('.', "/");
+        world.sh(&format!("ip netns exec lab.a sh -c 'echo {other} > /proc/sys/{path}'"));
+        let drift = world.drift();
+        assert!(drift.contains(&format!("a: {key} is {other}, not {value}")), "{key}\n{drift:#?}");
+        world.ok("lab up /run/lab.toml");
+        assert_eq!(world.drift(), [""; 0], "{key}");
+        let is = world.sh(&format!("ip netns exec lab.a cat /proc/sys/{path}"));
+        assert_eq!(is, format!("{value}\n"), "{key}");
+    }
+}
+
+/// Files below `/proc/sys` take the longer to open the more namespaces there are.
+#[test]
+fn whether_nodes_forward_is_seen_without_a_file() {
+    let world = World::for_labs();
+    world.up("name = \"lab\"\n[nodes.a]\nforward = true\n[nodes.b]\n");
+    world.sh("ip netns exec lab.b sh -c 'echo 1 > /proc/sys/net/ipv6/conf/all/forwarding'");
+    world.sh("mount -t tmpfs none /proc/sys/net");
+    assert_eq!(world.drift(), ["b: net.ipv6.conf.all.forwarding is 1, not 0"]);
+}
+
 #[test]
 fn what_others_put_into_a_node_is_left_alone() {
     let world = World::for_labs();

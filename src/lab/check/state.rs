@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
     fmt::Write as _,
+    sync::Arc,
 };
 
 use super::{
@@ -31,12 +32,12 @@ pub(super) fn of(
 ) -> State {
     let ports = port_names(draft);
     let mut state = State::default();
-    let hosts = hosts(draft, own);
+    let hosts: Arc<str> = hosts(draft, own).into();
     for ((at, node), routes) in draft.nodes.iter().enumerate().zip(routes) {
         let links =
             node.interfaces.iter().map(|interface| (interface.name.clone(), link(lab, draft, at, interface, &ports)));
         let files = match &node.place {
-            Place::Node(_) => files(lab, &node.name, draft.said(at, spec), &hosts),
+            Place::Node(_) => files(draft.said(at, spec), &hosts),
             _ => BTreeMap::new(),
         };
         let sysctls = nodes::sysctls(node, draft.said(at, spec));
@@ -179,10 +180,9 @@ fn hosts(draft: &Draft, own: &[LabNode]) -> String {
     text
 }
 
-/// The files of a node. By its first line, nsnet knows a `hosts` that it may remove.
-fn files(lab: &LabName, node: &str, said: Option<&spec::Node>, hosts: &str) -> BTreeMap<String, String> {
+/// The files of a node; all nodes have the same `hosts`.
+fn files(said: Option<&spec::Node>, hosts: &Arc<str>) -> BTreeMap<String, Arc<str>> {
     let own = said.into_iter().flat_map(|said| said.files.iter());
-    let own = own.map(|(name, text)| (name.get_ref().clone(), text.get_ref().clone()));
-    let hosts = format!("# nsnet:lab={} node={node}\n{hosts}", lab.as_str());
-    own.chain([("hosts".to_owned(), hosts)]).collect()
+    let own = own.map(|(name, text)| (name.get_ref().clone(), text.get_ref().as_str().into()));
+    own.chain([("hosts".to_owned(), hosts.clone())]).collect()
 }
