@@ -9,7 +9,7 @@ use super::{mark, state::Place, step::At, sysctl};
 use crate::{
     error::{Error, Result},
     name::{IfName, LabName, NsName},
-    netlink::{raw::Socket, route::Route},
+    netlink::{link::LOOPBACK_INDEX, raw::Socket, route::Route},
     netns::{Netns, NetnsId},
 };
 
@@ -27,7 +27,7 @@ pub(super) struct Site {
 
 impl Site {
     pub(super) fn new(name: Option<NsName>, id: NetnsId, socket: Socket) -> Self {
-        Self { name, id, socket, indices: BTreeMap::new(), next_index: 2 }
+        Self { name, id, socket, indices: BTreeMap::new(), next_index: LOOPBACK_INDEX + 1 }
     }
 
     /// Opens the namespace itself, for as long as something is done to it.

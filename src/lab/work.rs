@@ -175,9 +175,10 @@ impl<'a> Worker<'a> {
             Some(plan) => plan.prepare(lab, name),
             None => Err(Error::invalid("make", name, "nobody asked for it")),
         };
-        netns::create_prepared(&names, &prepare, &mut |name, ns, socket| {
+        netns::create_prepared(&names, &prepare, &mut |name, ns, (socket, highest)| {
             if let Some(plan) = plans.get(name) {
-                sites.insert(plan.place.clone(), Site::new(Some(name.clone()), ns.id(), socket));
+                let site = Site::new(Some(name.clone()), ns.id(), socket);
+                sites.insert(plan.place.clone(), Site { next_index: highest + 1, ..site });
             }
         })?;
         let settings = plans.values().flat_map(|plan| &plan.settings).map(|step| (*step).clone());
@@ -545,7 +546,9 @@ struct NewSpace<'a> {
 
 impl NewSpace<'_> {
     /// Everything that must be so before its name appears, or that is cheaper by the thread that is inside.
-    fn prepare(&self, lab: &LabName, name: &NsName) -> Result<Socket> {
+    /// Returns a connection into it, and the highest index there: where modules of tunnels are loaded, each namespace is
+    /// born with some of them.
+    fn prepare(&self, lab: &LabName, name: &NsName) -> Result<(Socket, u32)> {
         sysctl::prepare(self.place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
         let set = self.settings.iter().filter_map(|step| match step {
             Step::SetSysctl { key, new, .. } => Some((key, new)),
@@ -561,7 +564,8 @@ impl NewSpace<'_> {
             let why = || format!("to {value}");
             sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
         }
-        Ok(socket)
+        let highest = link::highest_index(&mut socket, name)?;
+        Ok((socket, highest))
     }
 }
 

@@ -497,6 +497,12 @@ pub(crate) fn raise_loopback_noted(note: &str, names: &[String], subject: impl s
     Ok(socket)
 }
 
+/// The highest index that a link of the socket's namespace has.
+pub(crate) fn highest_index(socket: &mut Socket, subject: impl std::fmt::Display) -> Result<u32> {
+    let objects = socket.dump(&dump_request()).map_err(|e| e.into_error("list links in", subject))?;
+    Ok(objects.iter().filter_map(link_of).map(|link| link.index).max().unwrap_or(LOOPBACK_INDEX))
+}
+
 /// Brings up `lo` in the namespace of the calling thread.
 pub(crate) fn raise_loopback(subject: impl std::fmt::Display) -> Result<()> {
     let up = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
