@@ -184,14 +184,21 @@ fn remove_dir(path: &Path) -> Result<()> {
     }
 }
 
-/// The places of a lab that have a directory, with or without anything in it.
-pub(super) fn places(lab: &LabName) -> Vec<Place> {
-    let entries = ETC_DIRS.iter().filter_map(|dir| fs::read_dir(dir).ok()).flatten().flatten();
-    let named = entries.filter_map(|entry| mark::read_name(&entry.file_name()));
-    let mut places: Vec<Place> = named.filter(|(of, _)| of == lab).map(|(_, place)| place).collect();
-    places.sort();
-    places.dedup();
-    places
+/// The places of a lab that have a directory, or whatever lies where it would.
+pub(super) fn places(lab: &LabName) -> Result<BTreeSet<Place>> {
+    let mut places = BTreeSet::new();
+    for parent in ETC_DIRS {
+        let failed = |e: io::Error| Error::os("read", quoted(parent.as_ref()), e);
+        let entries = match fs::read_dir(parent) {
+            Err(e) if matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => continue,
+            entries => entries.map_err(failed)?,
+        };
+        for entry in entries {
+            let named = mark::read_name(&entry.map_err(failed)?.file_name());
+            places.extend(named.filter(|(of, _)| of == lab).map(|(_, place)| place));
+        }
+    }
+    Ok(places)
 }
 
 #[cfg(test)]

@@ -93,7 +93,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     let mut sight = sight;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
-    observed.add_files(lab, desired)?;
+    observed.add_files(lab)?;
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
         let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));
@@ -119,7 +119,7 @@ pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     let mut sight = Sight::of(&Netns::current()?, &names.alive)?;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
-    observed.add_files(lab, &State::default())?;
+    observed.add_files(lab)?;
     let ends = Ends::of(&sight);
     for (place, view) in &sight.views {
         view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
@@ -345,12 +345,9 @@ impl Observed {
     }
 
     /// Files outlive their namespace where something was cut off.
-    fn add_files(&mut self, lab: &LabName, desired: &State) -> Result<()> {
-        let with_files = desired.spaces.iter().filter(|(_, space)| !space.files.is_empty()).map(|(place, _)| place);
-        let mut places: BTreeSet<Place> = files::places(lab).into_iter().collect();
-        places.extend(with_files.cloned());
+    fn add_files(&mut self, lab: &LabName) -> Result<()> {
         let mut texts = files::Texts::new();
-        for place in places {
+        for place in files::places(lab)? {
             let found = files::read(lab, &place, &mut texts)?;
             self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
             self.stray_files.insert(place, found.files);
