@@ -35,6 +35,7 @@ fn main() {
     let rounds: usize = env::var("NSNET_BENCH_ROUNDS").map_or(30, |rounds| rounds.parse().unwrap());
     let filter = env::args().skip(1).find(|word| !word.starts_with('-'));
     let mut table = Table::new();
+    let mut stars_up = Vec::new();
     for row in rows()
         .into_iter()
         .chain(batches())
@@ -56,9 +57,13 @@ fn main() {
         };
         let times = measure(&row, rounds.min(most));
         table.add(&row, &times);
+        if row.name.starts_with("lab up: star of") {
+            stars_up.push((row.name.clone(), median(&times[0]), median(&times[2])));
+        }
         shell("nsnet -q --all del; rm -rf /run/ids /run/bench");
     }
     println!("{}", table.text);
+    growth_of_stars(&stars_up);
     growth(rounds.min(20));
     memory();
 }
@@ -415,6 +420,15 @@ fn record(row: &Row, times: &[Vec<f64>]) {
     let line = serde_json::json!({ "work": row.name, "variants": variants });
     let mut file = fs::File::options().create(true).append(true).open(path).unwrap();
     writeln!(file, "{line}").unwrap();
+}
+
+/// How many times longer the largest star takes than the one before it, beside the C program's own growth. The
+/// aim is of the ratio of both.
+fn growth_of_stars(stars: &[(String, f64, f64)]) {
+    let [.., (small, ours, theirs), (large, ours_large, theirs_large)] = stars else { return };
+    let (ours, theirs) = (ours_large / ours, theirs_large / theirs);
+    println!("| growth | nsnet | C, one process | ratio | aim |\n|---|---|---|---|---|");
+    println!("| {large}, by {small} | {ours:.2} | {theirs:.2} | {:.2} | ≤ 1.15 |\n", ours / theirs);
 }
 
 /// What each verb costs with many names, beside ip: medians in ms.
