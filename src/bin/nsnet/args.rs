@@ -59,9 +59,9 @@ impl Cli {
     }
 }
 
-/// A parser without help, for one verb. Making those of all others ready would take most of the time of a short command.
+/// A parser for one verb, without the words of help. Making those of all others ready would take most of the time of a short command.
 fn quick_parser(verb: &str, words: &Words) -> Option<clap::Command> {
-    let bare = |name: &'static str| clap::Command::new(name).disable_help_flag(true).args_override_self(true);
+    let bare = |name: &'static str| clap::Command::new(name).args_override_self(true);
     let (verb, add_arguments) = QUICK.iter().find(|(name, _)| *name == verb)?;
     let globals = Globals::augment_args(bare("nsnet"));
     // Handing them to the verb and back takes about a third of the parsing.
