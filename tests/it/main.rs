@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod terminal;
 
 mod addr;
 mod batch;
