@@ -130,7 +130,7 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     let observed = begin_settled(lab, desired)?;
     let steps = plan(desired, &observed.state);
     preflight::check(lab, desired, &observed, &steps)?;
-    let warnings = preflight::crowded(desired).filter(|_| !steps.is_empty()).into_iter().collect();
+    let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
     }
