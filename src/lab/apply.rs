@@ -44,6 +44,8 @@ pub struct Progress {
     pub done: usize,
     /// All steps.
     pub all: usize,
+    /// Whether this is the last that is heard: everything is done, or undone. Signals are still held then.
+    pub is_over: bool,
 }
 
 /// Hears how far it is.
@@ -128,29 +130,15 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     let observed = begin_settled(lab, desired)?;
     let steps = plan(desired, &observed.state);
     preflight::check(lab, desired, &observed, &steps)?;
-    let warnings = preflight::crowded(desired).filter(|_| !steps.is_empty()).into_iter().collect();
+    let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
     }
     let signals = Held::hold();
-    let all = steps.len();
-    let mut transaction = Transaction::new(lab, desired, observed);
-    let mut go_on = |done: usize| {
-        progress(Progress { done, all });
-        signals.refuse_pending().map_err(|e| Error::os("bring up lab", lab, e).because("it was interrupted"))
-    };
-    let forward = steps.iter().position(Step::deletes).unwrap_or(all);
-    let unwanted = match transaction.make(&steps[..forward], &mut go_on) {
-        Ok(unwanted) => unwanted,
-        Err(cause) => return Err(transaction.undo(cause)),
-    };
-    transaction.armed = false;
-    let finished = transaction.finish(unwanted, &mut |done| {
-        progress(Progress { done: done.min(all), all });
-        Ok(())
-    });
-    finished.map_err(|error| forward_only(lab, &error))?;
-    Ok(Raised { steps, warnings })
+    let done = Transaction::new(lab, desired, observed).run(&steps, &signals, progress);
+    // A signal that came ends the caller as soon as it is not held any more.
+    progress(Progress { done: if done.is_ok() { steps.len() } else { 0 }, all: steps.len(), is_over: true });
+    done.map(|()| Raised { steps, warnings })
 }
 
 /// One `up`, from the first change to the last look.
@@ -182,6 +170,27 @@ impl<'a> Transaction<'a> {
         let strays = observed.stray_files.keys().filter(|place| !desired.spaces.contains_key(place)).cloned().collect();
         let (before, stray_runs) = (observed.state.clone(), observed.stray_runs);
         Self { lab, desired, before, worker: Worker::new(lab, observed), strays, stray_runs, armed: true }
+    }
+
+    /// All of it; undone where it fails before something is deleted.
+    fn run(mut self, steps: &[Step], signals: &Held, progress: OnProgress<'_>) -> Result<()> {
+        let (lab, all) = (self.lab, steps.len());
+        let mut tell = |done: usize| progress(Progress { done: done.min(all), all, is_over: false });
+        let mut go_on = |done| {
+            tell(done);
+            signals.refuse_pending().map_err(|e| Error::os("bring up lab", lab, e).because("it was interrupted"))
+        };
+        let forward = steps.iter().position(Step::deletes).unwrap_or(all);
+        let unwanted = match self.make(&steps[..forward], &mut go_on) {
+            Ok(unwanted) => unwanted,
+            Err(cause) => return Err(self.undo(cause)),
+        };
+        self.armed = false;
+        let finished = self.finish(unwanted, &mut |done| {
+            tell(done);
+            Ok(())
+        });
+        finished.map_err(|error| forward_only(lab, &error))
     }
 
     /// What can be taken back, until nothing is missing; returns what is there and unwanted.

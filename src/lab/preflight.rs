@@ -12,6 +12,7 @@ use super::{
     sysctl, work,
 };
 use crate::{
+    addr::Family,
     error::{Error, ErrorKind, Result},
     name::{IfName, LabName},
     netlink::{
@@ -161,18 +162,31 @@ fn refuse_too_many_namespaces(lab: &LabName, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// How many neighbours all namespaces together may have, and how many a lab has when all members of its
-/// networks have spoken with one: a warning where the latter is more.
-pub(super) fn crowded(desired: &State) -> Option<String> {
-    let limit = fs::read_to_string("/proc/sys/net/ipv4/neigh/default/gc_thresh3").ok()?.trim().parse::<usize>().ok()?;
-    let ends = desired.spaces.values().flat_map(|space| space.links.values());
-    let needed = ends.filter(|link| !link.addrs.is_empty()).count() * 2;
-    (needed > limit).then(|| {
-        format!(
-            "the neighbour tables of all namespaces together hold {limit} entries, and {needed} are needed when each \
-             member has spoken with one other; raise net.ipv4.neigh.default.gc_thresh3"
-        )
-    })
+/// Warns of each family whose neighbours are more than the kernel keeps, for all namespaces together. The lab works all
+/// the same: what was not used for a while makes room for others.
+pub(super) fn crowded(desired: &State) -> Vec<String> {
+    let crowded = |family: Family| {
+        let key = format!("net.{}.neigh.default.gc_thresh3", if family == Family::Inet { "ipv4" } else { "ipv6" });
+        // Only the namespace that the machine started with has it.
+        let limit = sysctl::read(&key).ok()?.parse::<usize>().ok()?;
+        let needed = neighbours(desired, family);
+        (needed > limit).then(|| {
+            format!(
+                "all namespaces together have room for {limit} neighbours ({key}), and {needed} are needed when each member \
+                 of a network speaks with the same one within half a minute: some get 'No buffer space available' until \
+                 others have been silent; raise it"
+            )
+        })
+    };
+    [Family::Inet, Family::Inet6].into_iter().filter_map(crowded).collect()
+}
+
+/// How many there are when the ends of each link, and each member of a network with one and the same, have spoken: either
+/// knows the other.
+fn neighbours(desired: &State, family: Family) -> usize {
+    let links = desired.spaces.values().flat_map(|space| space.links.values());
+    let ends = links.filter(|link| link.addrs.iter().any(|addr| addr.ip().is_ipv4() == (family == Family::Inet)));
+    ends.map(|end| if matches!(end.what, LinkWhat::Veth { peer: (Place::Switches, _) }) { 2 } else { 1 }).sum()
 }
 
 /// Tries in a namespace of its own what the lab needs: each kind of link, each setting.
@@ -283,4 +297,25 @@ fn probe_setting(lab: &LabName, key: &str, value: &str) -> Result<()> {
 /// How many namespaces a lab has or is to have, whichever is more.
 pub(super) fn most_spaces(desired: &State, names: usize) -> usize {
     work::spaces_of(desired).max(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::Lab;
+
+    #[test]
+    fn of_a_network_either_knows_the_other_and_of_a_link_each_end() {
+        let text = r#"
+            name = "x"
+            nodes = { gw = {}, isp = {}, "h[1-600]" = {} }
+            networks = { lan = { subnet = "10.0.0.0/16", members = ["gw", "h[1-600]"] } }
+            [[links]]
+            ends = ["gw:up", "isp:down"]
+            subnet = ["192.0.2.0/30", "fd00::/64"]
+        "#;
+        let lab = Lab::read(text).unwrap();
+        assert_eq!(neighbours(&lab.state, Family::Inet), 1204);
+        assert_eq!(neighbours(&lab.state, Family::Inet6), 2);
+    }
 }

@@ -1,96 +1,6 @@
 //! `isolate` on a real terminal: job control, keys, sizes, and who has the terminal afterwards.
 
-use std::{
-    io::{Read, Write},
-    process::{Child, Command},
-    thread,
-};
-
-use rustix::{
-    pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
-    termios::{Winsize, tcsetwinsize},
-};
-
-use crate::support::World;
-
-/// A terminal with a program that has it for its own.
-struct Terminal {
-    master: Option<std::fs::File>,
-    program: Child,
-    seen: String,
-}
-
-impl Terminal {
-    /// Starts an interactive shell of a world on it; the prompt is `$ `.
-    fn shell(world: &World) -> Self {
-        let mut this = Self::leader(world, &["bash", "--norc", "--noprofile", "-i"]);
-        // What is typed is not shown: only what programs say counts.
-        this.types("bind 'set enable-bracketed-paste off'; stty -echo; echo rea''dy\n");
-        this.waits_for("ready\r\n");
-        this
-    }
-
-    /// Starts a program of a world that leads the session of the terminal.
-    fn leader(world: &World, words: &[&str]) -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let slave = ioctl_tiocgptpeer(&master, flags).unwrap();
-        let mut inside = world.command(words[0]);
-        inside.args(&words[1..]);
-        let mut command = Command::new("setsid");
-        command.args(["--ctty", "--wait"]).arg(inside.get_program()).args(inside.get_args());
-        command
-            .env("NSNET", crate::support::nsnet())
-            .env("PS1", "$ ")
-            .env("TERM", "dumb")
-            .env_remove("SHELL")
-            .env("INPUTRC", "/dev/null");
-        let stream = || slave.try_clone().unwrap();
-        let program = command.stdin(stream()).stdout(stream()).stderr(stream()).spawn().unwrap();
-        Self { master: Some(master.into()), program, seen: String::new() }
-    }
-
-    fn types(&mut self, keys: &str) {
-        self.master.as_mut().unwrap().write_all(keys.as_bytes()).unwrap();
-    }
-
-    /// Reads on until a text comes; returns what came before it.
-    #[track_caller]
-    fn waits_for(&mut self, text: &str) -> String {
-        let mut bytes = [0; 4096];
-        loop {
-            if let Some(at) = self.seen.find(text) {
-                let before = self.seen[..at].to_owned();
-                self.seen.drain(..at + text.len());
-                return before;
-            }
-            let count = self.master.as_mut().unwrap().read(&mut bytes).unwrap_or(0);
-            assert!(count > 0, "waiting for {text:?}, there is: {:?}", self.seen);
-            self.seen.push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    }
-
-    fn has_size(&self, rows: u16, columns: u16) {
-        tcsetwinsize(
-            self.master.as_ref().unwrap(),
-            Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 },
-        )
-        .unwrap();
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-        // A reader that still waits would keep the test.
-        if thread::panicking() {
-            eprintln!("--- seen: {:?}", self.seen);
-        }
-    }
-}
+use super::{support::World, terminal::Terminal};
 
 const FORMS: [&str; 4] = ["", "--init", "--no-pid", "--tty"];
 
@@ -225,8 +135,7 @@ fn a_terminal_that_goes_away_is_told_to_the_command() {
         // The leader of its session, as a command of ssh is.
         let mut terminal = Terminal::leader(&world, &["sh", "-c", &script]);
         terminal.waits_for("go\r\n");
-        drop(terminal.master.take());
-        terminal.program.wait().unwrap();
+        terminal.hangs_up();
         assert_eq!(world.sh("cat /run/hup; rm /run/hup"), "hung up\n", "{form}");
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod support;
+mod terminal;
 
 mod addr;
 mod batch;
@@ -26,6 +27,7 @@ mod lab_graph;
 mod lab_props;
 mod lab_run;
 mod lab_test;
+mod lab_tty;
 mod lab_up;
 mod library;
 mod link;

@@ -58,3 +58,17 @@ check "a pair is replaced" 0 "$(code nsnet lab up /tmp/new.toml)"
 check "by another one" "[]" "$(nsnet -j lab plan /tmp/new.toml 2>&1)"
 check "that carries packets" 0 "$(code nsnet exec moved.a ping -c1 -W2 10.0.0.2)"
 check "it goes" 0 "$(code nsnet lab down moved)"
+
+# The kernel has room for so many neighbours, of which a lab needs none to come up.
+room() { for number in 1 2 3; do echo "$1" >/proc/sys/net/ipv4/neigh/default/gc_thresh$number; shift; done; }
+cat >/tmp/crowd.toml <<LAB
+name = "crowd"
+nodes = { "h[1-12]" = {} }
+networks = { lan = { subnet = "10.0.0.0/24", members = ["h[1-12]"] } }
+LAB
+room 4 8 16
+check "a crowd comes up" 0 "$(code nsnet lab up /tmp/crowd.toml)"
+check "with a warning" 1 "$(grep -c 'warning: .*room for 16 neighbours (net.ipv4.neigh.default.gc_thresh3), and 24 are' /tmp/said)"
+check "as written" 0 "$(code nsnet lab status /tmp/crowd.toml)"
+check "the crowd goes" 0 "$(code nsnet lab down crowd)"
+room 128 512 1024

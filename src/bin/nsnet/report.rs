@@ -102,12 +102,12 @@ impl Report<'_> {
         }
     }
 
-    /// On a terminal only, where it can be wiped out again.
+    /// On a terminal only, where it can be wiped out again: on one line, however narrow that is.
     fn progress(&self, text: Option<&str>) {
         if self.style.escape && !self.json && !self.quiet {
-            let mut err = io::stderr().lock();
-            // Nobody is left to hear that stderr is closed.
-            let _ = write!(err, "\r\x1b[K{}", text.unwrap_or_default()).and_then(|()| err.flush());
+            let text = text.map(|text| format!("\x1b[?7l{text}\x1b[?7h")).unwrap_or_default();
+            // At once, lest the terminal be left without its wrapping. Nobody is left to hear that stderr is closed.
+            let _ = io::stderr().write_all(format!("\r\x1b[K{text}").as_bytes());
         }
     }
 

@@ -3,7 +3,7 @@
 use nsnet::lab::{self, Lab, Tested};
 
 use super::{
-    super::{Context, Failure, Note},
+    super::{Context, Failure},
     file::File,
     up::tell,
 };
@@ -20,9 +20,7 @@ pub fn test(args: LabTest, context: &mut Context<'_>) -> Result<LabAnswer, Failu
 
 /// What came of the checks, and whether something of the lab is left.
 fn up_and_down(lab: &Lab, context: &mut Context<'_>) -> Result<(Vec<Tested>, bool), Failure> {
-    let trial = lab::test_up(lab, &mut tell(lab, context));
-    (context.notes)(Note::Progress(None));
-    let trial = trial?;
+    let trial = lab::test_up(lab, &mut tell(lab, context))?;
     for warning in trial.warnings {
         context.warn(warning);
     }

@@ -18,9 +18,7 @@ pub fn plan(args: &LabFile) -> Result<LabAnswer, Failure> {
 
 pub fn up(args: &LabFile, context: &mut Context<'_>) -> Result<LabAnswer, Failure> {
     let lab = File::read(&args.file)?.lab()?;
-    let raised = lab::up(&lab.name, &lab.state, &mut tell(&lab, context));
-    (context.notes)(Note::Progress(None));
-    let raised = raised?;
+    let raised = lab::up(&lab.name, &lab.state, &mut tell(&lab, context))?;
     for warning in raised.warnings {
         context.warn(warning);
     }
@@ -30,11 +28,17 @@ pub fn up(args: &LabFile, context: &mut Context<'_>) -> Result<LabAnswer, Failur
     Ok(LabAnswer::Up { nodes: lab::nodes_of(&lab.state), name: lab.name, steps: raised.steps })
 }
 
-/// Says how far it is, where it takes long.
+/// Says how far it is, where it takes long, and wipes that out in the end.
 pub fn tell<'a>(lab: &'a Lab, context: &'a mut Context<'_>) -> impl FnMut(Progress) + 'a {
     let start = Instant::now();
+    let mut is_shown = false;
     move |progress| {
-        if start.elapsed() > LONG {
+        if progress.is_over {
+            if is_shown {
+                (context.notes)(Note::Progress(None));
+            }
+        } else if start.elapsed() > LONG {
+            is_shown = true;
             let text = format!("{}: {} of {}", lab.name.as_str(), progress.done, progress.all);
             (context.notes)(Note::Progress(Some(text)));
         }
