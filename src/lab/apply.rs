@@ -108,7 +108,7 @@ fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
         return Ok(observed);
     }
     drop(observed);
-    let awaited = Awaited { gone, ..Awaited::default() };
+    let mut awaited = Awaited { gone, ..Awaited::default() };
     // What does not go is told by the look that follows.
     let _ = awaited.met(Instant::now() + READY_TIMEOUT);
     begin(lab, desired)
@@ -293,10 +293,10 @@ impl<'a> Transaction<'a> {
             }
         }
         let until = Instant::now() + READY_TIMEOUT;
-        awaited.into_iter().try_for_each(|(place, awaited)| self.await_in(&place, &awaited, until))
+        awaited.into_iter().try_for_each(|(place, awaited)| self.await_in(&place, awaited, until))
     }
 
-    fn await_in(&mut self, place: &Place, awaited: &Awaited, until: Instant) -> Result<()> {
+    fn await_in(&mut self, place: &Place, mut awaited: Awaited, until: Instant) -> Result<()> {
         let shown = site::shown(self.lab, place);
         let Some(site) = self.worker.sites.get_mut(place) else { return Ok(()) };
         // Most are ready by now, and nobody has to go there to see it.

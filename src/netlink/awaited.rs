@@ -28,13 +28,14 @@ pub(crate) struct Awaited {
 }
 
 impl Awaited {
-    /// Whether all of it is so, in the namespace of a socket.
-    pub(crate) fn is_met(&self, socket: &mut Socket) -> io::Result<bool> {
-        let questions = self.links.iter().map(|&index| LinkUnspec::new_with_index(index).build());
-        for answer in socket.ask_each(questions.map(RouteNetlinkMessage::GetLink))? {
-            if !is_operational(&answer.map_err(|e| errno_of(&e))?) {
+    /// Whether all of it is so, in the namespace of a socket. A link that is seen to carry packets is awaited no more,
+    /// and of those that do not, one is enough: a thousand come up one by one, and each is heard of.
+    pub(crate) fn is_met(&mut self, socket: &mut Socket) -> io::Result<bool> {
+        while let Some(&index) = self.links.last() {
+            if !is_operational(socket, index)? {
                 return Ok(false);
             }
+            self.links.pop();
         }
         let gone = link::exist(socket, &self.gone)?.iter().all(|there| !there);
         if !gone || self.addrs.is_empty() {
@@ -46,7 +47,7 @@ impl Awaited {
 
     /// Waits for it in the namespace of the calling thread: listens, looks, then looks again whenever
     /// something is heard. `ETIMEDOUT` where it does not come in time.
-    pub(crate) fn met(&self, until: Instant) -> io::Result<()> {
+    pub(crate) fn met(&mut self, until: Instant) -> io::Result<()> {
         let mut heard = Socket::listening(&[MulticastGroup::Link, MulticastGroup::Ipv6Ifaddr])?;
         let mut asked = Socket::open()?;
         while !self.is_met(&mut asked)? {
@@ -61,9 +62,11 @@ impl Awaited {
     }
 }
 
-fn is_operational(object: &RouteNetlinkMessage) -> bool {
-    let RouteNetlinkMessage::NewLink(link) = object else { return false };
-    link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::OperState(State::Up)))
+fn is_operational(socket: &mut Socket, index: u32) -> io::Result<bool> {
+    let question = RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(index).build());
+    let answer = socket.ask_each([question])?.pop().transpose().map_err(|e| errno_of(&e))?;
+    let Some(RouteNetlinkMessage::NewLink(link)) = answer else { return Ok(false) };
+    Ok(link.attributes.iter().any(|attribute| matches!(attribute, LinkAttribute::OperState(State::Up))))
 }
 
 fn errno_of(refusal: &Refusal) -> io::Error {
