@@ -59,7 +59,8 @@ impl Cli {
     }
 }
 
-/// A parser for one verb, without the words of help. Making those of all others ready would take most of the time of a short command.
+/// A parser for one verb, without the words of help. Making those of all others ready would take most of the time of a
+/// short command.
 fn quick_parser(verb: &str, words: &Words) -> Option<clap::Command> {
     let bare = |name: &'static str| clap::Command::new(name).args_override_self(true);
     let (verb, add_arguments) = QUICK.iter().find(|(name, _)| *name == verb)?;
