@@ -156,7 +156,7 @@ impl fmt::Display for Error {
             write!(f, ": {reason}")?;
         }
         if let Some(source) = source {
-            write!(f, ": {source}")?;
+            write!(f, ": {}", Shown(source))?;
         }
         Ok(())
     }
@@ -165,6 +165,55 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source.as_ref().map(|e| e as _)
+    }
+}
+
+/// Words of glibc, and so of ip, where musl has others: whatever nsnet is built with, it says the same.
+const WORDS: &[(i32, &str)] = &[
+    (libc::EIO, "Input/output error"),
+    (libc::ECHILD, "No child processes"),
+    (libc::ENOMEM, "Cannot allocate memory"),
+    (libc::EBUSY, "Device or resource busy"),
+    (libc::EXDEV, "Invalid cross-device link"),
+    (libc::EMFILE, "Too many open files"),
+    (libc::ENOTTY, "Inappropriate ioctl for device"),
+    (libc::ESPIPE, "Illegal seek"),
+    (libc::ERANGE, "Numerical result out of range"),
+    (libc::EDEADLOCK, "Resource deadlock avoided"),
+    (libc::ENAMETOOLONG, "File name too long"),
+    (libc::ELOOP, "Too many levels of symbolic links"),
+    (libc::ETIME, "Timer expired"),
+    (libc::EOVERFLOW, "Value too large for defined data type"),
+    (libc::EILSEQ, "Invalid or incomplete multibyte or wide character"),
+    (libc::ENOTSOCK, "Socket operation on non-socket"),
+    (libc::EMSGSIZE, "Message too long"),
+    (libc::ENOTSUP, "Operation not supported"),
+    (libc::EADDRINUSE, "Address already in use"),
+    (libc::EADDRNOTAVAIL, "Cannot assign requested address"),
+    (libc::ENETUNREACH, "Network is unreachable"),
+    (libc::ENETRESET, "Network dropped connection on reset"),
+    (libc::ECONNABORTED, "Software caused connection abort"),
+    (libc::EISCONN, "Transport endpoint is already connected"),
+    (libc::ENOTCONN, "Transport endpoint is not connected"),
+    (libc::ESHUTDOWN, "Cannot send after transport endpoint shutdown"),
+    (libc::ETIMEDOUT, "Connection timed out"),
+    (libc::EHOSTUNREACH, "No route to host"),
+    (libc::EINPROGRESS, "Operation now in progress"),
+    (libc::EUCLEAN, "Structure needs cleaning"),
+    (libc::EDQUOT, "Disk quota exceeded"),
+    (libc::ERFKILL, "Operation not possible due to RF-kill"),
+];
+
+/// An error of the system as nsnet shows it.
+struct Shown<'a>(&'a io::Error);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = |number| Some(WORDS.iter().find(|(known, _)| *known == number)?.1);
+        match self.0.raw_os_error().and_then(|number| Some((words(number)?, number))) {
+            Some((words, number)) => write!(f, "{words} (os error {number})"),
+            None => self.0.fmt(f),
+        }
     }
 }
 
@@ -182,5 +231,24 @@ mod tests {
         );
         assert_eq!(error.kind(), ErrorKind::Exists);
         assert_eq!(error.errno(), Some(17));
+    }
+
+    fn shown(error: &io::Error) -> String {
+        Shown(error).to_string()
+    }
+
+    #[test]
+    #[cfg(target_env = "gnu")]
+    fn the_words_are_those_of_glibc() {
+        for number in 1..=133 {
+            let error = io::Error::from_raw_os_error(number);
+            assert_eq!(shown(&error), error.to_string());
+        }
+    }
+
+    #[test]
+    fn what_musl_calls_otherwise_reads_as_with_ip() {
+        assert_eq!(shown(&rustix::io::Errno::NETUNREACH.into()), "Network is unreachable (os error 101)");
+        assert_eq!(shown(&io::Error::other("no number")), "no number");
     }
 }
