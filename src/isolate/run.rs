@@ -183,7 +183,8 @@ impl Setting<'_> {
             maps.write(number_of(&running.child)?)?;
             running.open_gate()?;
         }
-        if !self.waits() {
+        let waits = self.waits();
+        if !waits {
             // Waiting for each other would take longer than what is left to do.
             running.open_gate()?;
         }
@@ -198,14 +199,14 @@ impl Setting<'_> {
         // What failed in the child is told when its end is seen.
         if running.is_ready(hearing) {
             (hearing.events)(Event::Started { pid });
-            if self.waits() {
+            if waits {
                 running.open_gate()?;
             }
         }
         Ok(())
     }
 
-    /// Whether something must be done before the command starts.
+    /// Whether something must be done outside before the command starts.
     fn waits(&self) -> bool {
         self.wishes.wait_for_hearing || self.needs_inside() || self.wishes.pidfile.is_some()
     }
