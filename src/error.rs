@@ -205,7 +205,7 @@ const WORDS: &[(i32, &str)] = &[
 ];
 
 /// An error of the system as nsnet shows it.
-struct Shown<'a>(&'a io::Error);
+pub(crate) struct Shown<'a>(pub(crate) &'a io::Error);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -101,7 +101,7 @@ pub fn exec(ns: &Netns, options: &ExecOptions, command: &[OsString], warn: &mut 
     let Some(program) = command.first() else {
         return ExecError::Prepare(Error::invalid("execute", "''", "there is no command"));
     };
-    let error = Error::os("execute", quoted(program), sys::become_program(command));
+    let error = Error::os("execute", quoted(program), sys::process::become_program(command));
     match error.kind() {
         ErrorKind::NotFound => ExecError::NotFound(error),
         _ => ExecError::NotExecutable(error),

@@ -22,7 +22,7 @@ use super::{caps, init, ping, report::Report};
 use crate::{
     exec::view::SysView,
     sys::{
-        process::{self, EndsHere, Pointers},
+        process::{self, EndsHere, Program},
         signal::{Blocked, ChildrenKnown},
     },
 };
@@ -82,16 +82,6 @@ pub(super) enum Act {
     DropCapabilities(CapabilitySet),
     NoNewPrivileges,
     CloseOnExec,
-}
-
-/// The program that the child becomes.
-pub(super) struct Program<'a> {
-    /// Where it may lie, in the order of `PATH`.
-    pub candidates: &'a [CString],
-    pub words: Pointers<'a>,
-    /// For a script without a first line of its own: `/bin/sh`, the script, its words.
-    pub script_words: Pointers<'a>,
-    pub env: Pointers<'a>,
 }
 
 /// All that the child needs.
@@ -250,24 +240,4 @@ fn write_file(path: &CStr, text: &[u8]) -> rustix::io::Result<()> {
     // Whatever the caller's mask: others inside read it too.
     rustix::fs::fchmod(&file, mode)?;
     rustix::io::write(file.as_fd(), text).map(drop)
-}
-
-impl Program<'_> {
-    /// As `execvp` looks for it; returns why none of the candidates could be run.
-    fn run(&mut self) -> Errno {
-        let mut refused = None;
-        let candidates = self.candidates;
-        for path in candidates {
-            match process::execve(path, &self.words, &self.env) {
-                Errno::NOENT | Errno::NOTDIR => {}
-                Errno::ACCESS => refused = Some(Errno::ACCESS),
-                Errno::NOEXEC => {
-                    self.script_words.replace(1, path);
-                    return process::execve(c"/bin/sh", &self.script_words, &self.env);
-                }
-                other => return other,
-            }
-        }
-        refused.unwrap_or(Errno::NOENT)
-    }
 }

@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{
     Ended, Event, InsideRoute, Isolation,
-    child::{self, Program, Script, Step},
+    child::{self, Script, Step},
     idmap::Maps,
     keeper::Keeper,
     pidfile::PidFile,
@@ -37,7 +37,7 @@ use crate::{
     },
     netns::Netns,
     sys::{
-        process::{self, Child, Pointers},
+        process::{self, Child, Pointers, Program},
         signal::{Blocked, ChildrenKnown, SignalFd},
     },
 };
@@ -130,13 +130,8 @@ impl Setting<'_> {
         let path = env.iter().rev().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
         let candidates = process::candidates(&self.wishes.command[0], path);
         let variables = process::variables(&env);
-        let sh = [c"/bin/sh", c""].into_iter();
-        let program = Program {
-            candidates: &candidates,
-            words: Pointers::new(command.iter().map(|word| &**word)),
-            script_words: Pointers::new(sh.chain(command.iter().skip(1).map(|word| &**word))),
-            env: Pointers::new(variables.iter().map(|variable| &**variable)),
-        };
+        let env = Pointers::new(variables.iter().map(|variable| &**variable));
+        let program = Program::new(&candidates, &command, env);
         let children = ChildrenKnown::make();
         match process::clone3(self.flags()).map_err(|e| why::clone_refused(&self.kinds(), e))? {
             Some(child) => Ok(Running {

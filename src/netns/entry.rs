@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::{Netns, NetnsId, RUN_DIR, is_net};
 use crate::{
-    error::{Error, ErrorKind, Result},
+    error::{Error, ErrorKind, Result, Shown},
     name::{NsName, NsRef},
     sys::nsfs,
 };
@@ -111,7 +111,7 @@ fn look_behind_symlink(name: &NsName, path: &Path) -> Found {
             alive(&target, name, true).unwrap_or_else(|e| Found::Foreign(format!("it is a symlink: {e}")))
         }
         Ok(None) => Found::Foreign("it is a symlink to something that is no namespace".into()),
-        Err(e) => Found::Foreign(format!("it is a symlink that cannot be followed: {e}")),
+        Err(e) => Found::Foreign(format!("it is a symlink that cannot be followed: {}", Shown(&e.into()))),
     }
 }
 

@@ -10,14 +10,7 @@ pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod tun;
 
-use std::{
-    ffi::{CString, OsString},
-    os::{
-        fd::{AsRawFd, BorrowedFd},
-        unix::ffi::OsStrExt,
-    },
-    ptr,
-};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use rustix::{io, thread::UnshareFlags};
 
@@ -64,18 +57,4 @@ pub(crate) fn make_private(tree: BorrowedFd<'_>) -> io::Result<()> {
 fn last_error() -> io::Errno {
     let error = std::io::Error::last_os_error();
     io::Errno::from_raw_os_error(error.raw_os_error().unwrap_or(libc::EIO))
-}
-
-/// Becomes a program, looked for in `PATH`; returns only if that failed.
-///
-/// Unlike [`std::process::Command`], it leaves the signal mask as it was inherited.
-pub(crate) fn become_program(words: &[OsString]) -> std::io::Error {
-    let words: Result<Vec<CString>, _> = words.iter().map(|word| CString::new(word.as_bytes())).collect();
-    let Ok(words) = words else { return io::Errno::INVAL.into() };
-    let mut pointers: Vec<_> = words.iter().map(|word| word.as_ptr()).collect();
-    pointers.push(ptr::null());
-    signal::restore_sigpipe();
-    // SAFETY: `pointers` ends with a null pointer, and what the others point to outlives the call.
-    unsafe { libc::execvp(pointers[0], pointers.as_ptr()) };
-    std::io::Error::last_os_error()
 }

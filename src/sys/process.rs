@@ -111,6 +111,25 @@ impl<'a> Pointers<'a> {
         Self(strings.into_iter().map(CStr::as_ptr).chain([ptr::null()]).collect(), PhantomData)
     }
 
+    /// The environment of this process to the letter, also what is no `KEY=VALUE`.
+    fn inherited() -> Self {
+        unsafe extern "C" {
+            static environ: *const *const c_char;
+        }
+        let mut list = Vec::new();
+        // SAFETY: the C library keeps a list there that ends with a null pointer, or none; whoever changes it while others
+        // read it must not (`std::env::set_var`).
+        unsafe {
+            let mut at = environ;
+            while !at.is_null() && !(*at).is_null() {
+                list.push(*at);
+                at = at.add(1);
+            }
+        }
+        list.push(ptr::null());
+        Self(list, PhantomData)
+    }
+
     /// Puts another string in a place. Allocates nothing.
     pub(crate) fn replace(&mut self, at: usize, string: &'a CStr) {
         // The null pointer at the end stays there.
@@ -126,6 +145,54 @@ pub(crate) fn execve(path: &CStr, words: &Pointers<'_>, env: &Pointers<'_>) -> i
     // long as they live.
     unsafe { libc::execve(path.as_ptr(), words.0.as_ptr(), env.0.as_ptr()) };
     last_error()
+}
+
+/// A program to become, looked for as glibc does it, whatever the C library is.
+pub(crate) struct Program<'a> {
+    candidates: &'a [CString],
+    words: Pointers<'a>,
+    /// For a script without a first line of its own: `/bin/sh`, the script, its words.
+    script_words: Pointers<'a>,
+    env: Pointers<'a>,
+}
+
+impl<'a> Program<'a> {
+    /// One of [`candidates`], with its words.
+    pub(crate) fn new(candidates: &'a [CString], words: &'a [CString], env: Pointers<'a>) -> Self {
+        let words = || words.iter().map(|word| &**word);
+        let script_words = Pointers::new([c"/bin/sh", c""].into_iter().chain(words().skip(1)));
+        Self { candidates, words: Pointers::new(words()), script_words, env }
+    }
+
+    /// Becomes it; returns why none of the candidates could be run. Allocates nothing.
+    pub(crate) fn run(&mut self) -> io::Errno {
+        let mut refused = None;
+        let candidates = self.candidates;
+        for path in candidates {
+            match execve(path, &self.words, &self.env) {
+                io::Errno::NOENT | io::Errno::NOTDIR => {}
+                io::Errno::ACCESS => refused = Some(io::Errno::ACCESS),
+                io::Errno::NOEXEC => {
+                    self.script_words.replace(1, path);
+                    return execve(c"/bin/sh", &self.script_words, &self.env);
+                }
+                other => return other,
+            }
+        }
+        refused.unwrap_or(io::Errno::NOENT)
+    }
+}
+
+/// Becomes a program, looked for in `PATH`; returns only if that failed.
+///
+/// Unlike [`std::process::Command`], it leaves the signal mask as it was inherited.
+pub(crate) fn become_program(words: &[OsString]) -> io::Errno {
+    let words: Result<Vec<CString>, _> = words.iter().map(|word| CString::new(word.as_bytes())).collect();
+    let Ok(words) = words else { return io::Errno::INVAL };
+    let program = words.first().map_or(OsStr::new(""), |word| OsStr::from_bytes(word.to_bytes()));
+    let candidates = candidates(program, std::env::var_os("PATH").as_deref());
+    super::signal::restore_sigpipe();
+    Program::new(&candidates, &words, Pointers::inherited()).run()
 }
 
 /// Sends a signal, also one without a name.

@@ -21,7 +21,7 @@ use super::{
     state::Place,
 };
 use crate::{
-    error::Result,
+    error::{Result, Shown},
     exec::{self, ExecOptions},
     name::{LabName, NsRef},
     netns::Netns,
@@ -86,8 +86,8 @@ impl Limit<'_> {
     }
 
     /// What it comes to when the deadline is over.
-    fn over(&self, last: Option<&dyn std::fmt::Display>) -> Tried {
-        let why = last.map_or_else(String::new, |last| format!(": {last}"));
+    fn over(&self, last: Option<&io::Error>) -> Tried {
+        let why = last.map_or_else(String::new, |last| format!(": {}", Shown(last)));
         Tried::No(format!("no answer within {:?}{why}", self.within))
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn ping(to: IpAddr, limit: &Limit<'_>) -> Result<Tried> {
         match socket.await_reply(&echo, limit).map_err(failed)? {
             Woken::Ready => return Ok(Tried::Yes),
             Woken::Stopped => return Ok(Tried::Stopped),
-            Woken::Over => return Ok(limit.over(last.as_ref().map(|e| e as _))),
+            Woken::Over => return Ok(limit.over(last.as_ref())),
             Woken::Later => echo.next(),
         }
     }

@@ -24,13 +24,13 @@ pub(super) fn connect(to: SocketAddr, limit: &Limit<'_>) -> Result<Tried> {
         match once(to, limit).map_err(failed)? {
             Once::Made => return Ok(Tried::Yes),
             Once::Broken(Woken::Stopped) => return Ok(Tried::Stopped),
-            Once::Broken(_) => return Ok(limit.over(last.as_ref().map(|e| e as _))),
+            Once::Broken(_) => return Ok(limit.over(last.as_ref())),
             Once::Refused(e) if !limit.patient => return Ok(Tried::No(e.to_string())),
             Once::Refused(e) => last = Some(e),
         }
         match limit.wait(&[], PAUSE).map_err(failed)? {
             Woken::Stopped => return Ok(Tried::Stopped),
-            Woken::Over => return Ok(limit.over(last.as_ref().map(|e| e as _))),
+            Woken::Over => return Ok(limit.over(last.as_ref())),
             Woken::Ready | Woken::Later => {}
         }
     }
