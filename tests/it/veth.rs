@@ -346,7 +346,7 @@ fn a_storm_of_events_beside_it_costs_no_pair() {
     world.sh(&format!(
         "cd /run; for i in $(seq 400); do echo link add d$i group 9 type ifb; done >storm
          for n in 1 2 3 4 5 6 7 8; do
-             strace -f -o trace -e trace=epoll_wait -e inject=epoll_wait:signal=SIGSTOP:when=$n $NSNET veth {PAIR} & strace=$!
+             strace -f -o trace -e trace=?epoll_wait,epoll_pwait -e inject=?epoll_wait,epoll_pwait:signal=SIGSTOP:when=$n $NSNET veth {PAIR} & strace=$!
              until grep -q 'stopped by SIGSTOP' trace 2>/dev/null; do kill -0 $strace; done
              ip -batch storm; ip link del group 9
              kill -CONT $(sed -n '/stopped by SIGSTOP/{{s/ .*//p;q}}' trace)
