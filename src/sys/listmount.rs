@@ -49,7 +49,7 @@ const TEXTS_AT: usize = 512;
 /// So many ids are asked for at once.
 const MANY: usize = 256;
 
-/// The points of all mounts below a directory, in any order.
+/// The points of all mounts below a directory, in any order; since Linux 6.8 without those that another covers.
 pub(crate) fn points_below(dir: &str) -> std::io::Result<Vec<PathBuf>> {
     // An older kernel, or a filter that lets through only what it knows.
     listed(dir).or_else(|_| mountinfo::points_below(dir))
@@ -109,19 +109,61 @@ fn point(mount: u64) -> io::Result<PathBuf> {
 
 #[cfg(test)]
 mod tests {
+    use std::{fs, thread};
+
+    use rustix::mount::{MountFlags, mount};
+
     use super::*;
+    use crate::sys::unshare_mount;
+
+    /// In mounts of its own, with an empty `/run`: other tests, in other threads, mount things meanwhile.
+    fn in_own_mounts(test: impl FnOnce() + Send) {
+        let own = || {
+            unshare_mount().unwrap();
+            cover("/run".as_ref());
+            test();
+        };
+        thread::scope(|scope| scope.spawn(own).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+    }
+
+    fn cover(dir: &Path) {
+        fs::create_dir_all(dir).unwrap();
+        mount("tmpfs", dir, "tmpfs", MountFlags::empty(), None).unwrap();
+    }
+
+    fn sorted(mut points: Vec<PathBuf>) -> Vec<PathBuf> {
+        points.sort();
+        points
+    }
 
     #[test]
-    fn it_finds_what_mountinfo_shows() {
-        for dir in ["/", "/proc", "/sys", "/dev", "/run", "/nowhere"] {
-            let mut listed = match listed(dir) {
-                Err(Errno::NOSYS | Errno::NOENT) => continue,
-                points => points.unwrap(),
+    fn it_finds_more_than_one_answer_holds_and_nothing_beside() {
+        in_own_mounts(|| {
+            let below = |n: usize| Path::new("/run/a b").join(format!("{}/{n}", n % 2));
+            let made: Vec<_> = (0..=MANY).map(below).collect();
+            for dir in &made {
+                cover(dir);
+            }
+            cover("/run/a b-not".as_ref());
+            assert_eq!(sorted(points_below("/run/a b").unwrap()), sorted(made));
+        });
+    }
+
+    #[test]
+    fn it_finds_what_mountinfo_shows_unless_it_is_covered() {
+        in_own_mounts(|| {
+            cover("/run/on".as_ref());
+            cover("/run/on/top".as_ref());
+            let shown = mountinfo::points_below("/run").unwrap();
+            let found = match listed("/run") {
+                Err(Errno::NOSYS) => return,
+                found => sorted(found.unwrap()),
             };
-            let mut shown = mountinfo::points_below(dir).unwrap();
-            listed.sort();
-            shown.sort();
-            assert_eq!(listed, shown, "{dir}");
-        }
+            let made = ["/run/on", "/run/on/top"].map(PathBuf::from);
+            assert!(made.iter().all(|point| shown.contains(point)), "{shown:?}");
+            assert_eq!(found, made);
+            cover("/run/on".as_ref());
+            assert!(listed("/run/on").unwrap().is_empty());
+        });
     }
 }
