@@ -140,7 +140,7 @@ impl<'a> Pointers<'a> {
 }
 
 /// Becomes a program; returns only if that failed. Allocates nothing.
-pub(crate) fn execve(path: &CStr, words: &Pointers<'_>, env: &Pointers<'_>) -> io::Errno {
+fn execve(path: &CStr, words: &Pointers<'_>, env: &Pointers<'_>) -> io::Errno {
     // SAFETY: both lists end with a null pointer (`Pointers::new`), and what they point to is borrowed for as
     // long as they live.
     unsafe { libc::execve(path.as_ptr(), words.0.as_ptr(), env.0.as_ptr()) };

@@ -118,17 +118,15 @@ fn another_file_restarts_what_changed_and_stops_what_it_no_longer_has() {
 #[test]
 fn an_up_that_fails_stops_what_it_started_and_starts_what_it_stopped() {
     let world = world();
-    world.lab_file(
-        &(LAB.to_owned()
-            + "[[nodes.b.run]]\nname = \"bad\"\ncommand = \"echo no way >&2; exit 3\"\nready = { tcp = 9 }\n"),
-    );
     let text = LAB.replace(
         "[[links]]",
         "[[nodes.b.run]]\nname = \"bad\"\ncommand = \"echo no way >&2; exit 3\"\nready = { tcp = 9 }\n[[links]]",
     );
     let err = world.up_here(&text).fails(1);
     assert!(
-        err.contains("cannot start 'bad' of b: it ended; its log is '/run/nsnet/log/run.b.bad.log', and ends: no way"),
+        err.ends_with(
+            "cannot start 'bad' of b: it ended; its log is '/run/nsnet/log/run.b.bad.log', and ends: no way\n"
+        ),
         "{err}"
     );
     assert_eq!(world.marked(), [""; 0]);
@@ -221,6 +219,22 @@ fn after_kill_9_up_completes_and_down_finds_what_runs() {
         assert_eq!(world.marked(), [""; 0]);
         assert_eq!(world.sh("ls -A /run/netns"), "");
     }
+}
+
+#[test]
+fn a_script_without_an_interpreter_line_runs_as_the_shell_would_run_it() {
+    let world = world();
+    world.sh("mkdir /run/bin; cd /run/bin; echo 'echo $1 > /run/said; exec cat /run/fifo' > serve");
+    world.sh("cd /run/bin; echo 'echo it has $1' > ask; chmod +x serve ask; echo 'echo never' > /run/ask");
+    world.lab_file(
+        "name = \"run\"\n[[nodes.a.run]]\ncommand = [\"/run/bin/serve\", \"all\"]\nready = { file = \"/run/said\" }\n\
+         [[checks]]\nfrom = \"a\"\ncommand = [\"ask\", \"heard\"]\noutput = \"it has heard\"\n",
+    );
+    world.ok("lab up /run/lab.toml");
+    assert_eq!((world.sh("cat /run/said"), world.drift()), ("all\n".into(), vec![]));
+    let path = "PATH=/run:/run/bin:$PATH";
+    assert!(world.sh(&format!("{path} $NSNET lab test /run/lab.toml")).contains("run: 1 of 1 check"));
+    world.ok("lab down run");
 }
 
 #[test]

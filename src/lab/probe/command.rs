@@ -1,11 +1,15 @@
 //! A command that is to succeed, and what it prints.
 
 use std::{
+    ffi::OsStr,
     fmt::Write as _,
     io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::process::{CommandExt, ExitStatusExt},
+        unix::{
+            ffi::OsStrExt,
+            process::{CommandExt, ExitStatusExt},
+        },
     },
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     time::Duration,
@@ -13,7 +17,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl},
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
 };
 
@@ -21,7 +25,7 @@ use super::{Limit, Tried, Woken};
 use crate::{
     error::{Error, Result},
     name::{escaped, quoted},
-    sys,
+    sys::process,
 };
 
 /// What a command prints beyond that is not kept.
@@ -32,10 +36,7 @@ const MOST_BYTES: usize = 64 * 1024;
 pub(super) fn run(argv: &[String], output: Option<&str>, limit: &Limit<'_>) -> Result<Tried> {
     let Some((program, words)) = argv.split_first() else { return Ok(Tried::No("there is no command".into())) };
     let failed = |e: io::Error| Error::os("run", quoted(program.as_ref()), e);
-    let mut command = Command::new(program);
-    command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    sys::process::ends_with_this_thread(&mut command);
-    let child = match command.spawn() {
+    let child = match spawn(program.as_ref(), words).or_else(|e| spawn_script(e, program.as_ref(), words)) {
         Ok(child) => child,
         Err(e) => return Ok(Tried::No(failed(e).to_string())),
     };
@@ -49,6 +50,30 @@ pub(super) fn run(argv: &[String], output: Option<&str>, limit: &Limit<'_>) -> R
             Tried::No(format!("not done within {:?}, and killed{}", limit.within, last_words(&err)))
         }
     })
+}
+
+fn spawn(program: &OsStr, words: &[String]) -> io::Result<Child> {
+    command(program).args(words).spawn()
+}
+
+/// What has no interpreter line is a script of `sh`, as for a shell; musl leaves that to us.
+fn spawn_script(refused: io::Error, program: &OsStr, words: &[String]) -> io::Result<Child> {
+    let path = std::env::var_os("PATH");
+    let mut found =
+        process::candidates(program, path.as_deref()).into_iter().filter(|path| access(path, Access::EXEC_OK).is_ok());
+    match (refused.raw_os_error(), found.next()) {
+        (Some(libc::ENOEXEC), Some(script)) => {
+            command("/bin/sh".as_ref()).arg(OsStr::from_bytes(script.to_bytes())).args(words).spawn()
+        }
+        _ => Err(refused),
+    }
+}
+
+fn command(program: &OsStr) -> Command {
+    let mut command = Command::new(program);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+    process::ends_with_this_thread(&mut command);
+    command
 }
 
 fn judge(status: ExitStatus, output: Option<&str>, out: &[u8], err: &[u8]) -> Tried {

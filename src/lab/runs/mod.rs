@@ -22,6 +22,7 @@ use rustix::{
 
 use super::{Run, mark as lab_mark, state::Place};
 use crate::{
+    ErrorKind,
     error::{Error, Result},
     name::{LabName, NodeName, NsRef, escaped, quoted},
     netlink::raw::Socket,
@@ -130,7 +131,7 @@ fn pid_of(pidfd: &OwnedFd) -> Option<u32> {
 /// Why a command is not there any more.
 fn ended(home: &Home<'_>, run: &Run) -> Error {
     let shown = format!("'{}' of {}", run.name, home.node.as_str());
-    Error::os("start", shown, Errno::CHILD).because(format!("it ended; {}", log_says(home, run)))
+    Error::of_kind(ErrorKind::Os, "start", shown, format!("it ended; {}", log_says(home, run)))
 }
 
 /// Where its log is, and how that ends.

@@ -26,7 +26,7 @@ use crate::{
     netns::{Netns, RUN_DIR, rundir},
     sys::{
         listmount,
-        process::{self, Child, EndsHere, Pointers, candidates, variables},
+        process::{self, Child, EndsHere, Pointers, Program, candidates, variables},
         signal,
     },
 };
@@ -38,14 +38,14 @@ pub(super) struct Home<'a> {
     pub ns: &'a Netns,
 }
 
-/// A program, made ready: its child makes system calls only.
-struct Program {
+/// A command, made ready for a child that makes system calls only.
+struct Command {
     candidates: Vec<CString>,
     words: Vec<CString>,
     env: Vec<CString>,
 }
 
-impl Program {
+impl Command {
     fn of(argv: &[String], env: &[(OsString, OsString)]) -> Self {
         let path = env.iter().find(|(key, _)| key == "PATH").map(|(_, value)| value.as_os_str());
         let first = argv.first().map(OsString::from).unwrap_or_default();
@@ -56,22 +56,9 @@ impl Program {
         }
     }
 
-    fn pointers(list: &[CString]) -> Pointers<'_> {
-        Pointers::new(list.iter().map(|text| &**text))
+    fn program(&self) -> Program<'_> {
+        Program::new(&self.candidates, &self.words, Pointers::new(self.env.iter().map(|text| &**text)))
     }
-}
-
-/// Becomes it, as `execvp` looks for one; returns why none could be run.
-fn become_it(candidates: &[CString], words: &Pointers<'_>, env: &Pointers<'_>) -> Errno {
-    let mut failed = Errno::NOENT;
-    for path in candidates {
-        match process::execve(path, words, env) {
-            Errno::NOENT | Errno::NOTDIR => {}
-            Errno::ACCESS => failed = Errno::ACCESS,
-            other => return other,
-        }
-    }
-    failed
 }
 
 /// The file that a command writes to.
@@ -114,12 +101,12 @@ pub(super) fn start(home: &Home<'_>, run: &Run) -> Result<OwnedFd> {
     let nothing = File::open("/dev/null").map_err(|e| Error::os("open", "'/dev/null'", e))?;
     let mut env = process::environment();
     mark::put_into(&mut env, home.lab, home.node, run);
-    let program = Program::of(&run.argv, &env);
+    let command = Command::of(&run.argv, &env);
     let said = inside(home, || {
         let (from_it, to_parent) = pipe_with(PipeFlags::CLOEXEC).map_err(failed)?;
-        let (words, env) = (Program::pointers(&program.words), Program::pointers(&program.env));
+        let program = command.program();
         match process::clone3(0).map_err(failed)? {
-            None => leave(&program.candidates, &words, &env, &to_parent, &nothing, &log),
+            None => leave(program, &to_parent, &nothing, &log),
             Some(between) => {
                 drop(to_parent);
                 let said = read_all(from_it).map_err(|e| Error::os("start", &shown, e))?;
@@ -146,9 +133,9 @@ pub(super) fn start_child(home: &Home<'_>, argv: &[String]) -> Result<Child> {
     let failed = |e: Errno| Error::os("run", &shown, e);
     let nothing =
         File::options().read(true).write(true).open("/dev/null").map_err(|e| Error::os("open", "'/dev/null'", e))?;
-    let program = Program::of(argv, &process::environment());
+    let command = Command::of(argv, &process::environment());
     inside(home, || {
-        let (words, env) = (Program::pointers(&program.words), Program::pointers(&program.env));
+        let mut program = command.program();
         match process::clone3(0).map_err(failed)? {
             Some(child) => Ok(child),
             None => {
@@ -156,7 +143,7 @@ pub(super) fn start_child(home: &Home<'_>, argv: &[String]) -> Result<Child> {
                 let _ = setsid();
                 let _ = process::become_stdio(&nothing);
                 become_clean();
-                become_it(&program.candidates, &words, &env);
+                program.run();
                 process::end(127)
             }
         }
@@ -176,14 +163,7 @@ fn read_all(from: OwnedFd) -> std::io::Result<Vec<u8>> {
 }
 
 /// In a child: makes a process that becomes the program, and ends.
-fn leave(
-    candidates: &[CString],
-    words: &Pointers<'_>,
-    env: &Pointers<'_>,
-    to_parent: &OwnedFd,
-    nothing: &File,
-    log: &File,
-) -> ! {
+fn leave(mut program: Program<'_>, to_parent: &OwnedFd, nothing: &File, log: &File) -> ! {
     let _ends = EndsHere;
     if process::fork() != Ok(0) {
         process::end(0);
@@ -194,7 +174,7 @@ fn leave(
         .and_then(|()| rustix::stdio::dup2_stdout(log))
         .and_then(|()| rustix::stdio::dup2_stderr(log));
     become_clean();
-    let errno = streams.err().unwrap_or_else(|| become_it(candidates, words, env));
+    let errno = streams.err().unwrap_or_else(|| program.run());
     let _ = rustix::io::write(to_parent, &errno.raw_os_error().to_ne_bytes());
     process::end(127)
 }
