@@ -233,8 +233,10 @@ pub struct Listed {
 /// `Os` if `/proc` cannot be read.
 pub fn list(kind: Option<NsKind>) -> Result<Vec<Listed>> {
     let kinds: Vec<_> = NsKind::ALL.into_iter().filter(|&own| kind.is_none_or(|kind| kind == own)).collect();
-    let mut search = Search { kinds, ..Search::default() };
-    for process in processes().map_err(|e| Error::os("read", "'/proc'", e))? {
+    let failed = |e: io::Error| Error::os("read", "'/proc'", e);
+    let device = NsId::of_path("/proc/self/ns/mnt").map_err(|e| failed(e.into()))?.device;
+    let mut search = Search { kinds, device, ..Search::default() };
+    for process in processes().map_err(failed)? {
         search.look_at(&process);
     }
     Ok(search.found.into_values().collect())
@@ -243,9 +245,12 @@ pub fn list(kind: Option<NsKind>) -> Result<Vec<Listed>> {
 #[derive(Default)]
 struct Search {
     kinds: Vec<NsKind>,
+    /// The device of nsfs, on which all namespaces are.
+    device: u64,
     found: BTreeMap<(NsKind, NsId), Listed>,
     /// Which kind the open file of a namespace is of.
     known: BTreeMap<NsId, Option<NsKind>>,
+    /// Those whose mounts were looked at.
     mount_namespaces: BTreeSet<NsId>,
 }
 
@@ -254,7 +259,12 @@ impl Search {
         let mut homes = BTreeSet::new();
         for task in process.tasks() {
             for &kind in &self.kinds {
-                homes.extend(NsId::of_path(process.path(&format!("{task}ns/{}", kind.as_str()))).map(|id| (kind, id)));
+                match NsId::of_path(process.path(&format!("{task}ns/{}", kind.as_str()))) {
+                    Ok(id) => drop(homes.insert((kind, id))),
+                    // Of whom one may not be seen, none may.
+                    Err(Errno::ACCESS) => break,
+                    Err(_) => {}
+                }
             }
         }
         for (kind, id) in homes {
@@ -264,14 +274,21 @@ impl Search {
             }
             listed.processes += 1;
         }
+        let mounts = NsId::of_path(process.path("ns/mnt"));
+        if mounts == Err(Errno::ACCESS) {
+            // Its open files may be seen no more than that.
+            return;
+        }
         self.look_at_files(process);
-        self.look_at_mounts(process);
+        if mounts.is_ok_and(|id| self.mount_namespaces.insert(id)) {
+            self.look_at_mounts(process);
+        }
     }
 
     fn look_at_files(&mut self, process: &Process) {
         for fd in numbers(process.path("fd")).unwrap_or_default() {
             let path = process.path(&format!("fd/{fd}"));
-            let Ok(id) = NsId::of_path(&path) else { continue };
+            let Some(id) = NsId::of_path(&path).ok().filter(|id| id.device == self.device) else { continue };
             let kind = *self.known.entry(id).or_insert_with(|| kind_of(&path));
             if let Some(kind) = kind.filter(|kind| self.kinds.contains(kind)) {
                 self.found.entry((kind, id)).or_insert_with(|| listed(kind, id, process, Some(path)));
@@ -279,15 +296,10 @@ impl Search {
         }
     }
 
-    /// Mounts of a mount namespace that was not looked at before.
     fn look_at_mounts(&mut self, process: &Process) {
-        let namespace = NsId::of_path(process.path("ns/mnt"));
-        let Some(device) = namespace.ok().filter(|id| self.mount_namespaces.insert(*id)).map(|id| id.device) else {
-            return;
-        };
         for mount in mountinfo::of(&process.path("mountinfo")).unwrap_or_default() {
             let Some((kind, inode)) = mount.root.to_str().and_then(of_text) else { continue };
-            let id = NsId { device, inode };
+            let id = NsId { device: self.device, inode };
             if self.kinds.contains(&kind) {
                 let point = mount.point;
                 self.found.entry((kind, id)).or_insert_with(|| listed(kind, id, process, Some(point)));
@@ -300,14 +312,15 @@ fn listed(kind: NsKind, id: NsId, process: &Process, path: Option<PathBuf>) -> L
     Listed { kind, id, processes: 0, pid: process.pid, command: process.command(), path }
 }
 
-/// The kind of the namespace that an open file is; `None` if it is none.
+/// The kind of the namespace that an open file is; `None` where it is closed by now.
 fn kind_of(path: &Path) -> Option<NsKind> {
-    // What it links to tells without opening what may hang: a FIFO, a device.
+    // What it links to tells, unless it was opened by a file that the namespace is mounted on.
     let target = fs::read_link(path).ok()?;
     match target.to_str().and_then(of_text) {
         Some((kind, _)) => Some(kind),
         None => {
             let unread = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+            // The number may mean another file by now, which may hang when it is opened: a FIFO, a device.
             let is_namespace = rustix::fs::fstatfs(&unread).is_ok_and(|file| nsfs::is_namespace(&file));
             let file = is_namespace.then(|| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()));
             NsKind::of_flag(nsfs::kind(file?.ok()?).ok()?)
