@@ -180,8 +180,7 @@ impl<'a> Transaction<'a> {
             tell(done);
             signals.refuse_pending().map_err(|e| Error::os("bring up lab", lab, e).because("it was interrupted"))
         };
-        let forward = steps.iter().position(Step::deletes).unwrap_or(all);
-        let unwanted = match self.make(&steps[..forward], &mut go_on) {
+        let unwanted = match self.make(steps, &mut go_on) {
             Ok(unwanted) => unwanted,
             Err(cause) => return Err(self.undo(cause)),
         };
@@ -194,27 +193,38 @@ impl<'a> Transaction<'a> {
     }
 
     /// What can be taken back, until nothing is missing; returns what is there and unwanted.
+    ///
+    /// What is last waits for the look that shows that all else is there: as soon as the ports of a switch are up, all
+    /// that is on it speaks to all, which keeps the processors from everything else.
     fn make(&mut self, steps: &[Step], go_on: GoOn<'_>) -> Result<Vec<Step>> {
-        let wired = steps.iter().position(starts).unwrap_or(steps.len());
-        self.worker.perform(&steps[..wired], go_on)?;
-        if wired < steps.len() {
-            self.await_links()?;
-            self.worker.perform(&steps[wired..], go_on)?;
-        }
-        for _ in 1..ROUNDS {
-            let left = self.left()?;
-            let missing = left.iter().position(Step::deletes).unwrap_or(left.len());
-            if missing == 0 {
-                self.await_links()?;
+        let mut left = steps.to_vec();
+        for _ in 0..ROUNDS {
+            let last = missing(&left).iter().rposition(|step| !is_last(step)).map_or(0, |at| at + 1);
+            if last > 0 {
+                self.worker.perform(&left[..last], go_on)?;
+                left = self.left()?;
+            }
+            if missing(&left).iter().all(is_last) {
+                left = self.make_last(left, go_on)?;
+            }
+            if missing(&left).is_empty() {
                 return Ok(left);
             }
-            self.worker.perform(&left[..missing], go_on)?;
         }
-        let left = self.left()?;
-        match left.first() {
-            Some(step) if !step.deletes() => Err(self.not_as_wanted(step)),
-            _ => self.await_links().map(|()| left),
+        Err(self.not_as_wanted(&left[0]))
+    }
+
+    /// What is left then. Of commands that were started it is not known before it is looked for them.
+    fn make_last(&mut self, mut ports: Vec<Step>, go_on: GoOn<'_>) -> Result<Vec<Step>> {
+        let unwanted = ports.split_off(missing(&ports).len());
+        let runs = ports.split_off(ports.iter().position(starts).unwrap_or(ports.len()));
+        self.worker.perform(&ports, go_on)?;
+        self.await_links()?;
+        if runs.is_empty() {
+            return Ok(unwanted);
         }
+        self.worker.perform(&runs, go_on)?;
+        self.left()
     }
 
     /// What is yet to be done, as it is seen now.
@@ -328,6 +338,17 @@ impl<'a> Transaction<'a> {
             _ => false,
         }
     }
+}
+
+/// Steps before the first that cannot be taken back.
+fn missing(steps: &[Step]) -> &[Step] {
+    &steps[..steps.iter().position(Step::deletes).unwrap_or(steps.len())]
+}
+
+/// Whether it may come behind everything else: it brings a link of the switches up, or starts a command.
+fn is_last(step: &Step) -> bool {
+    let raises = |at: &At, change: &LinkEdit| at.place == Place::Switches && *change == LinkEdit::Up { new: true };
+    starts(step) || matches!(step, Step::ChangeLink { at, change } if raises(at, change))
 }
 
 fn starts(step: &Step) -> bool {

@@ -117,12 +117,11 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     if new.is_empty() {
         return remove(&name, old);
     }
-    let dir = directory(&name)?;
     // First the mark, of the files that were and of those that will be: what is cut off here is known.
     let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
     let hosts = new.get(HOSTS).map_or("", |text| text);
     let whole = both.keys().all(|name| new.contains_key(name));
-    write(&dir, HOSTS, &listing(lab, place, &both, hosts))?;
+    let dir = write_mark(&name, &listing(lab, place, &both, hosts))?;
     for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
         write(&dir, name, text)?;
     }
@@ -132,27 +131,30 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     if whole { Ok(()) } else { write(&dir, HOSTS, &listing(lab, place, new, hosts)) }
 }
 
-/// The directory of a node, made where there is none; not in `/etc` where that cannot be written.
-fn directory(name: &NsName) -> Result<PathBuf> {
+/// Writes the file with the mark, and the directory of a node where there is none; not in `/etc` where that cannot be
+/// written. Returns where.
+fn write_mark(name: &NsName, text: &str) -> Result<PathBuf> {
     let mut refused = None;
-    for parent in ETC_DIRS {
-        let dir = Path::new(parent).join(name.as_os_str());
+    for dir in ETC_DIRS.map(|parent| Path::new(parent).join(name.as_os_str())) {
         let unwritable =
             |e: &io::Error| matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
-        match fs::create_dir_all(&dir).and_then(|()| fs::write(dir.join(DRAFT), "")) {
+        match fs::create_dir_all(&dir).and_then(|()| replace(&dir, HOSTS, text)) {
             Ok(()) => return Ok(dir),
-            Err(e) if unwritable(&e) => refused = Some(Error::os("make directory", quoted(dir.as_os_str()), e)),
-            Err(e) => return Err(Error::os("make directory", quoted(dir.as_os_str()), e)),
+            Err(e) if unwritable(&e) => refused = Some(Error::os("write in directory", quoted(dir.as_os_str()), e)),
+            Err(e) => return Err(Error::os("write in directory", quoted(dir.as_os_str()), e)),
         }
     }
     Err(refused.expect("there are directories to try"))
 }
 
-/// Whoever reads it reads all of it, before or after.
 fn write(dir: &Path, name: &str, text: &str) -> Result<()> {
-    let (draft, path) = (dir.join(DRAFT), dir.join(name));
-    let written = fs::write(&draft, text).and_then(|()| fs::rename(&draft, &path));
-    written.map_err(|e| Error::os("write", quoted(path.as_os_str()), e))
+    replace(dir, name, text).map_err(|e| Error::os("write", quoted(dir.join(name).as_os_str()), e))
+}
+
+/// Whoever reads it reads all of it, before or after.
+fn replace(dir: &Path, name: &str, text: &str) -> io::Result<()> {
+    let draft = dir.join(DRAFT);
+    fs::write(&draft, text).and_then(|()| fs::rename(&draft, dir.join(name)))
 }
 
 fn remove(name: &NsName, files: &Files) -> Result<()> {
