@@ -4,7 +4,10 @@
 //! Order: create, change, delete. What fits stays as it is. A link that is another one than wanted is
 //! renamed out of the way, so that the new one is there before the old one goes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use super::{
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
@@ -94,12 +97,12 @@ fn is_lo(name: &IfName) -> bool {
 
 /// Renames what is there and is to go, where its name is wanted for a new link; returns what is there
 /// then.
-fn move_aside(desired: &State, observed: &State, kept: &BTreeSet<At>) -> (State, Vec<Step>) {
-    let mut aside = observed.clone();
+fn move_aside<'s>(desired: &State, observed: &'s State, kept: &BTreeSet<At>) -> (Cow<'s, State>, Vec<Step>) {
+    let mut aside = Cow::Borrowed(observed);
     let mut steps = Vec::new();
     for (at, _) in links(observed).filter(|(at, _)| !kept.contains(at) && link(desired, at).is_some()) {
         let to = free_name(desired, &aside, &at.place);
-        rename(&mut aside, &at, &to);
+        rename(aside.to_mut(), &at, &to);
         steps.push(Step::RenameLink { at, to });
     }
     (aside, steps)

@@ -13,7 +13,10 @@ use netlink_packet_route::{
 
 use rustix::io::Errno;
 
-use super::{Change, Netlink, kernel_family, raw::Refusal};
+use super::{
+    Change, Netlink, kernel_family,
+    raw::{Refusal, Socket},
+};
 use crate::{
     addr::{Family, IfAddr, Prefix},
     error::{Error, Result},
@@ -284,6 +287,11 @@ pub(crate) fn ready(link_index: u32, addr: IfAddr) -> Addr {
 /// The addresses of a whole answer.
 pub(super) fn addrs_of(objects: &[RouteNetlinkMessage]) -> Vec<Addr> {
     objects.iter().filter_map(addr_of).collect()
+}
+
+/// All addresses of an answer.
+pub(super) fn all(socket: &mut Socket, question: &RouteNetlinkMessage) -> std::result::Result<Vec<Addr>, Refusal> {
+    socket.dump_of(question, |object| addr_of(&object))
 }
 
 impl Netlink {

@@ -370,7 +370,7 @@ pub(super) fn by_name(name: &str) -> LinkMessage {
         .build()
 }
 
-fn link_of(object: &RouteNetlinkMessage) -> Option<Link> {
+pub(super) fn link_of(object: &RouteNetlinkMessage) -> Option<Link> {
     match object {
         RouteNetlinkMessage::NewLink(message) => Some(Link::of(message)),
         _ => None,
@@ -473,11 +473,23 @@ impl Netlink {
 /// The links of a whole answer.
 pub(super) fn links_of(objects: &[RouteNetlinkMessage]) -> Vec<Link> {
     let mut links: Vec<Link> = objects.iter().filter_map(link_of).collect();
+    resolve(&mut links.iter_mut().collect::<Vec<_>>());
+    links
+}
+
+/// All links of an answer.
+pub(super) fn all(socket: &mut Socket, question: &RouteNetlinkMessage) -> std::result::Result<Vec<Link>, Refusal> {
+    let mut links = socket.dump_of(question, |object| link_of(&object))?;
+    resolve(&mut links.iter_mut().collect::<Vec<_>>());
+    Ok(links)
+}
+
+/// Puts names to what links mention by index, where those are of one namespace and all that there are.
+pub(super) fn resolve(links: &mut [&mut Link]) {
     let named = links.iter().map(|link| (link.index, named(link))).collect();
-    for link in &mut links {
+    for link in links {
         link.resolve(&named);
     }
-    links
 }
 
 fn named(link: &Link) -> Named {
@@ -499,8 +511,8 @@ pub(crate) fn raise_loopback_noted(note: &str, names: &[String], subject: impl s
 
 /// The highest index that a link of the socket's namespace has.
 pub(crate) fn highest_index(socket: &mut Socket, subject: impl std::fmt::Display) -> Result<u32> {
-    let objects = socket.dump(&dump_request()).map_err(|e| e.into_error("list links in", subject))?;
-    Ok(objects.iter().filter_map(link_of).map(|link| link.index).max().unwrap_or(LOOPBACK_INDEX))
+    let all = indices(socket).map_err(|e| e.into_error("list links in", subject))?;
+    Ok(all.last().copied().unwrap_or(LOOPBACK_INDEX))
 }
 
 /// Brings up `lo` in the namespace of the calling thread.
@@ -526,15 +538,14 @@ pub fn count(ns: &Netns) -> Result<usize> {
 /// As [`count`].
 pub fn names(ns: &Netns) -> Result<Vec<String>> {
     let mut socket = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", ns, e))?;
-    let objects = socket.dump(&dump_request()).map_err(|e| e.into_error("list links in", ns))?;
-    Ok(objects.iter().filter_map(link_of).map(|link| link.name).collect())
+    let name = |object| link_of(&object).map(|link| link.name);
+    socket.dump_of(&dump_request(), name).map_err(|e| e.into_error("list links in", ns))
 }
 
 /// The other ends, in other namespaces, of the pairs of a socket's namespace: the id of the
 /// namespace and the index there.
 pub(super) fn peers_elsewhere(socket: &mut Socket) -> std::result::Result<Vec<(u32, u32)>, Refusal> {
-    let objects = socket.dump(&dump_request())?;
-    Ok(objects.iter().filter_map(link_of).filter_map(|link| link.peer_elsewhere()).collect())
+    socket.dump_of(&dump_request(), |object| link_of(&object)?.peer_elsewhere())
 }
 
 /// Which of these indices a socket's namespace has.
@@ -546,8 +557,11 @@ pub(super) fn exist(socket: &mut Socket, indices: &[u32]) -> std::io::Result<Vec
 
 /// The indices of all links of a socket's namespace.
 pub(super) fn indices(socket: &mut Socket) -> std::result::Result<BTreeSet<u32>, Refusal> {
-    let objects = socket.dump(&dump_request())?;
-    Ok(objects.iter().filter_map(link_of).map(|link| link.index).collect())
+    let index = |object| match object {
+        RouteNetlinkMessage::NewLink(message) => Some(message.header.index),
+        _ => None,
+    };
+    Ok(socket.dump_of(&dump_request(), index)?.into_iter().collect())
 }
 
 #[cfg(test)]

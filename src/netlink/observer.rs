@@ -69,19 +69,12 @@ impl Observer {
     }
 
     fn links(&mut self, id: u32) -> std::result::Result<Vec<Link>, Refusal> {
-        Ok(link::links_of(&self.link_objects(id)?))
+        link::all(&mut self.socket, &links_of(id)?)
     }
 
     /// The same of links alone, with what their drivers say.
     pub(crate) fn seen_links(&mut self, id: u32) -> std::result::Result<Vec<SeenLink>, Refusal> {
-        Ok(seen::links_of(&self.link_objects(id)?))
-    }
-
-    fn link_objects(&mut self, id: u32) -> std::result::Result<Vec<RouteNetlinkMessage>, Refusal> {
-        let mut question = LinkMessage::default();
-        question.attributes.push(LinkAttribute::IfNetnsId(kernel_id(id)?));
-        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-        self.socket.dump(&RouteNetlinkMessage::GetLink(question))
+        seen::links(&mut self.socket, &links_of(id)?)
     }
 
     /// All addresses of the namespace of this id.
@@ -89,7 +82,7 @@ impl Observer {
         let mut question = AddressMessage::default();
         let target = DefaultNla::new(IFA_TARGET_NETNSID, kernel_id(id)?.to_ne_bytes().to_vec());
         question.attributes.push(AddressAttribute::Other(target));
-        Ok(addr::addrs_of(&self.socket.dump(&RouteNetlinkMessage::GetAddress(question))?))
+        addr::all(&mut self.socket, &RouteNetlinkMessage::GetAddress(question))
     }
 
     /// Hears what changes in all namespaces that have an id here.
@@ -139,11 +132,20 @@ impl AsFd for Listener {
 /// other end elsewhere, `lower_nsid` is the id in this namespace.
 pub(crate) fn own_links(here: &Netns) -> Result<(Vec<Link>, Vec<Addr>)> {
     let mut socket = open(here, Socket::open)?;
-    let mut ask = |question| socket.dump(&question).map_err(|e| e.into_error("list links in", here));
-    let mut all = LinkMessage::default();
-    all.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let links = link::links_of(&ask(RouteNetlinkMessage::GetLink(all))?);
-    Ok((links, addr::addrs_of(&ask(RouteNetlinkMessage::GetAddress(AddressMessage::default()))?)))
+    let failed = |e: Refusal| e.into_error("list links in", here);
+    let mut question = LinkMessage::default();
+    question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    let links = link::all(&mut socket, &RouteNetlinkMessage::GetLink(question)).map_err(failed)?;
+    let addrs = addr::all(&mut socket, &RouteNetlinkMessage::GetAddress(AddressMessage::default()));
+    Ok((links, addrs.map_err(failed)?))
+}
+
+/// The question for all links of the namespace of this id.
+fn links_of(id: u32) -> std::result::Result<RouteNetlinkMessage, Refusal> {
+    let mut question = LinkMessage::default();
+    question.attributes.push(LinkAttribute::IfNetnsId(kernel_id(id)?));
+    question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    Ok(RouteNetlinkMessage::GetLink(question))
 }
 
 fn is_meeting(object: &RouteNetlinkMessage) -> bool {

@@ -236,15 +236,25 @@ impl Socket {
         acks
     }
 
-    /// Asks for everything of a kind; asks again while changes leave gaps in the answer.
+    /// Asks for everything of a kind.
     pub(crate) fn dump(&mut self, message: &RouteNetlinkMessage) -> Result<Vec<RouteNetlinkMessage>, Refusal> {
+        self.dump_of(message, Some)
+    }
+
+    /// The same, of which only this is kept: decoded, a link takes more than ten thousand bytes. Asks again while changes
+    /// leave gaps in the answer.
+    pub(super) fn dump_of<T>(
+        &mut self,
+        message: &RouteNetlinkMessage,
+        kept: impl Fn(RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, Refusal> {
         let mut tries = 0;
         loop {
-            let mut objects = Vec::new();
+            let mut all = Vec::new();
             self.send([(message.clone(), NLM_F_DUMP)])?;
             tries += 1;
-            match self.receive(|object| objects.push(object)) {
-                Ok(()) => return Ok(objects),
+            match self.receive(|object| all.extend(kept(object))) {
+                Ok(()) => return Ok(all),
                 Err(refusal) if refusal.errno() == Some(Errno::INTR) && tries < DUMP_TRIES => {}
                 Err(refusal) => return Err(refusal),
             }

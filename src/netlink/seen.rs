@@ -49,18 +49,23 @@ impl SeenLink {
 }
 
 /// The links of a whole answer.
-pub(super) fn links_of(objects: &[RouteNetlinkMessage]) -> Vec<SeenLink> {
-    let infos = objects.iter().filter_map(|object| match object {
-        RouteNetlinkMessage::NewLink(message) => {
-            Some(message.attributes.iter().find_map(|attribute| match attribute {
-                LinkAttribute::LinkInfo(infos) => Some(infos.clone()),
-                _ => None,
-            }))
-        }
+pub(super) fn links(socket: &mut Socket, question: &RouteNetlinkMessage) -> Result<Vec<SeenLink>, Refusal> {
+    let mut all = socket.dump_of(question, link_of)?;
+    link::resolve(&mut all.iter_mut().map(|seen| &mut seen.link).collect::<Vec<_>>());
+    Ok(all)
+}
+
+fn link_of(object: RouteNetlinkMessage) -> Option<SeenLink> {
+    let link = link::link_of(&object)?;
+    let RouteNetlinkMessage::NewLink(message) = object else { return None };
+    let infos = message.attributes.into_iter().find_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => Some(infos),
         _ => None,
     });
-    let links = link::links_of(objects).into_iter();
-    links.zip(infos).map(|(link, infos)| SeenLink { link, infos: infos.unwrap_or_default() }).collect()
+    // What it is as a port is not asked, and is much.
+    let own = |info: &LinkInfo| matches!(info, LinkInfo::Kind(_) | LinkInfo::Data(_));
+    let infos = infos.unwrap_or_default().into_iter().filter(own).collect();
+    Some(SeenLink { link, infos })
 }
 
 impl Socket {
@@ -68,17 +73,16 @@ impl Socket {
     pub(crate) fn routes_by(&mut self, protocol: u8) -> Result<Vec<Route>, Refusal> {
         let mut question = RouteMessage::default();
         question.header.protocol = RouteProtocol::from(protocol);
-        let objects = self.dump(&RouteNetlinkMessage::GetRoute(question))?;
-        let routes = objects.iter().filter_map(Route::of_object);
         // A kernel that does not filter tells all.
-        Ok(routes.filter(|route| route.protocol == Some(protocol)).collect())
+        let by_it = |route: &Route| route.protocol == Some(protocol);
+        self.dump_of(&RouteNetlinkMessage::GetRoute(question), |object| Route::of_object(&object).filter(by_it))
     }
 
     /// All routes of the socket's namespace but those that the kernel made.
     pub(crate) fn all_routes(&mut self) -> Result<Vec<Route>, Refusal> {
-        let objects = self.dump(&RouteNetlinkMessage::GetRoute(RouteMessage::default()))?;
-        let routes = objects.iter().filter_map(Route::of_object);
-        Ok(routes.filter(|route| !route.protocol.is_some_and(|of| KERNEL_PROTOCOLS.contains(&of))).collect())
+        let made = |route: &Route| !route.protocol.is_some_and(|of| KERNEL_PROTOCOLS.contains(&of));
+        let all = RouteNetlinkMessage::GetRoute(RouteMessage::default());
+        self.dump_of(&all, |object| Route::of_object(&object).filter(made))
     }
 
     /// The note on `lo` of the socket's namespace.
@@ -95,6 +99,6 @@ impl Socket {
 
     /// All links of the socket's namespace.
     pub(crate) fn seen_links(&mut self) -> Result<Vec<SeenLink>, Refusal> {
-        self.dump(&link::dump_request()).map(|objects| links_of(&objects))
+        links(self, &link::dump_request())
     }
 }
