@@ -2,7 +2,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs, io,
+    fs,
+    io::{self, Read as _},
     mem::MaybeUninit,
     os::unix::fs::MetadataExt,
     path::PathBuf,
@@ -123,6 +124,14 @@ impl Process {
     pub(crate) fn command(&self) -> String {
         let name = fs::read(self.path("comm")).unwrap_or_default();
         String::from_utf8_lossy(name.trim_ascii_end()).into_owned()
+    }
+
+    /// What it was started with, as `KEY=VALUE`, each with a NUL byte behind it.
+    pub(crate) fn environment(&self) -> io::Result<Vec<u8>> {
+        // A file of /proc does not tell its size: with room for all of it, it takes few calls.
+        let mut text = Vec::with_capacity(8 << 10);
+        fs::File::open(self.path("environ"))?.read_to_end(&mut text)?;
+        Ok(text)
     }
 
     /// The namespaces among `wanted` that it lives in, as [`homes`](Self::homes).

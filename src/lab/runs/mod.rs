@@ -55,10 +55,10 @@ pub(super) fn marked(lab: &LabName, homes: &Homes) -> Result<Vec<Marked>> {
     let one = |process: &procs::Process| {
         let lives_in = NetnsId::of_path(process.path("ns/net")).ok()?;
         match homes.get(&lives_in) {
-            Some(Place::Node(node)) => marked_one(lab, process.pid).filter(|one| one.mark.node == node.as_str()),
+            Some(Place::Node(node)) => marked_one(lab, process).filter(|one| one.mark.node == node.as_str()),
             Some(_) => None,
             None => {
-                let stray = marked_one(lab, process.pid)?;
+                let stray = marked_one(lab, process)?;
                 (stray.mark.home == home && is_of_a_node(lab, &stray)).then_some(Marked { is_stray: true, ..stray })
             }
         }
@@ -75,9 +75,13 @@ fn is_of_a_node(lab: &LabName, process: &Marked) -> bool {
     note().is_some_and(|note| note == lab_mark::note(lab, &process.place))
 }
 
-fn marked_one(lab: &LabName, pid: u32) -> Option<Marked> {
+fn marked_one(lab: &LabName, seen: &procs::Process) -> Option<Marked> {
+    let pid = seen.pid;
+    let mark = || mark::read(&seen.environment().ok()?);
+    // Most are none.
+    mark()?;
     let pidfd = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
-    let mark = mark::read(&fs::read(format!("/proc/{pid}/environ")).ok()?)?;
+    let mark = mark()?;
     // What was read is its own only if it has not ended meanwhile.
     process::send_signal(&pidfd, 0).ok()?;
     let place = Place::Node(mark.node.parse().ok()?);
