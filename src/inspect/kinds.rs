@@ -267,6 +267,7 @@ impl Search {
                 }
             }
         }
+        let mounts = mounts_of(process, &homes);
         for (kind, id) in homes {
             let listed = self.found.entry((kind, id)).or_insert_with(|| listed(kind, id, process, None));
             if listed.processes == 0 {
@@ -274,12 +275,14 @@ impl Search {
             }
             listed.processes += 1;
         }
-        let mounts = NsId::of_path(process.path("ns/mnt"));
         if mounts == Err(Errno::ACCESS) {
             // Its open files may be seen no more than that.
             return;
         }
-        self.look_at_files(process);
+        // A thread of the kernel has no program, and no files.
+        if !fs::read_link(process.path("exe")).is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+            self.look_at_files(process);
+        }
         if mounts.is_ok_and(|id| self.mount_namespaces.insert(id)) {
             self.look_at_mounts(process);
         }
@@ -305,6 +308,15 @@ impl Search {
                 self.found.entry((kind, id)).or_insert_with(|| listed(kind, id, process, Some(point)));
             }
         }
+    }
+}
+
+/// The mount namespace of a process, which is known where all its threads live in one.
+fn mounts_of(process: &Process, homes: &BTreeSet<(NsKind, NsId)>) -> rustix::io::Result<NsId> {
+    let mut known = homes.iter().filter(|(kind, _)| *kind == NsKind::Mnt);
+    match (known.next(), known.next()) {
+        (Some((_, id)), None) => Ok(*id),
+        _ => NsId::of_path(process.path("ns/mnt")),
     }
 }
 

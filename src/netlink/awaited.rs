@@ -44,8 +44,9 @@ impl Awaited {
     pub(crate) fn is_met(&mut self, socket: &mut Socket) -> io::Result<bool> {
         let mut many = 1;
         while !self.links.is_empty() {
-            let asked = self.links.split_off(self.links.len().saturating_sub(many));
-            let late = not_operational(socket, &asked)?;
+            let from = self.links.len().saturating_sub(many);
+            let late = not_operational(socket, &self.links[from..])?;
+            self.links.truncate(from);
             if !late.is_empty() {
                 self.links.extend(late);
                 return Ok(false);
