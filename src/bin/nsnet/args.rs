@@ -287,6 +287,16 @@ pub struct Map {
     /// Show only these and what is connected with them, in however many steps.
     #[arg(value_name = "NS", value_parser = reference())]
     pub namespaces: Vec<NsRef>,
+    #[command(flatten)]
+    pub picture: Picture,
+    /// Draw the tree again whenever something changes, until interrupted.
+    #[arg(long, group = "form")]
+    pub watch: bool,
+}
+
+/// What is drawn instead of the tree.
+#[derive(Debug, Args)]
+pub struct Picture {
     /// Draw it for Graphviz.
     #[arg(long, group = "form")]
     pub dot: bool,
@@ -296,9 +306,6 @@ pub struct Map {
     /// Draw it as an SVG picture, into this file; '-' is stdout.
     #[arg(long, group = "form", value_name = "FILE|-")]
     pub svg: Option<OsString>,
-    /// Draw the tree again whenever something changes, until interrupted.
-    #[arg(long, group = "form")]
-    pub watch: bool,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,8 @@ use clap::{
 };
 use nsnet::{LabName, NodeName};
 
+use super::Picture;
+
 #[derive(Debug, Args)]
 pub struct Lab {
     #[command(subcommand)]
@@ -159,13 +161,6 @@ pub struct LabGraph {
     /// Draw what runs of the file's lab, and mark what is missing (-), not in the file (+) or different (~).
     #[arg(long)]
     pub running: bool,
-    /// Draw it for Graphviz.
-    #[arg(long, group = "form")]
-    pub dot: bool,
-    /// Draw it for Mermaid.
-    #[arg(long, group = "form")]
-    pub mermaid: bool,
-    /// Draw it as an SVG picture, into this file; '-' is stdout.
-    #[arg(long, group = "form", value_name = "FILE|-")]
-    pub svg: Option<OsString>,
+    #[command(flatten)]
+    pub picture: Picture,
 }

@@ -21,7 +21,7 @@ pub fn map(args: &args::Map, context: &mut Context<'_>) -> Result<Answer, Failur
         return watch(wanted);
     }
     let map = everything(context)?;
-    Ok(Answer::Map { map: part(map, &wanted), form: form(args) })
+    Ok(Answer::Map { map: part(map, &wanted), form: form(&args.picture) })
 }
 
 /// All that can be seen; says what cannot.
@@ -42,11 +42,12 @@ pub fn everything(context: &mut Context<'_>) -> Result<Map, Failure> {
     Ok(map)
 }
 
-fn form(args: &args::Map) -> MapForm {
-    match &args.svg {
+/// What to draw.
+pub fn form(picture: &args::Picture) -> MapForm {
+    match &picture.svg {
         Some(file) => MapForm::Svg(Some(file.into()).filter(|_| file != "-")),
-        None if args.dot => MapForm::Dot,
-        None if args.mermaid => MapForm::Mermaid,
+        None if picture.dot => MapForm::Dot,
+        None if picture.mermaid => MapForm::Mermaid,
         None => MapForm::Tree,
     }
 }

@@ -5,14 +5,17 @@ use nsnet::{
     lab::{self, State},
 };
 
-use super::{super::Failure, file::File};
+use super::{
+    super::{Failure, map::form},
+    file::File,
+};
 use crate::{
     args::{LabGraph, Target},
-    render::{LabAnswer, MapForm},
+    render::LabAnswer,
 };
 
 pub fn graph(args: &LabGraph) -> Result<LabAnswer, Failure> {
-    let form = form(args);
+    let form = form(&args.picture);
     let file = match &args.target {
         Target::Name(name) => return Ok(LabAnswer::DrawnRunning { desired: None, seen: running(name)?, form }),
         Target::File(file) => file,
@@ -33,13 +36,4 @@ fn running(name: &LabName) -> Result<State, Failure> {
         return Err(Failure::Failed(format!("cannot draw lab '{}': {why}", name.as_str())));
     }
     Ok(seen)
-}
-
-fn form(args: &LabGraph) -> MapForm {
-    match &args.svg {
-        Some(file) => MapForm::Svg(Some(file.into()).filter(|_| file != "-")),
-        None if args.dot => MapForm::Dot,
-        None if args.mermaid => MapForm::Mermaid,
-        None => MapForm::Tree,
-    }
 }
