@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
-    path::Path,
+    path::{Path, PathBuf},
     ptr,
 };
 
@@ -309,6 +309,14 @@ pub(crate) fn candidates(program: &OsStr, path: Option<&OsStr>) -> Vec<CString> 
     let path = path.unwrap_or(OsStr::new("/bin:/usr/bin"));
     let dirs = path.as_bytes().split(|&b| b == b':').map(|dir| if dir.is_empty() { b"." } else { dir });
     dirs.map(|dir| c_string(Path::new(OsStr::from_bytes(dir)).join(program))).collect()
+}
+
+/// The file that a program is, where there is one that may be run.
+pub(crate) fn find(program: &OsStr) -> Option<PathBuf> {
+    use rustix::fs::{Access, access};
+    let path = std::env::var_os("PATH");
+    let found = candidates(program, path.as_deref()).into_iter().find(|file| access(file, Access::EXEC_OK).is_ok());
+    found.map(|file| OsString::from_vec(file.into_bytes()).into())
 }
 
 /// `KEY=VALUE`, as a process gets them.

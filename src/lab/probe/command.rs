@@ -6,10 +6,7 @@ use std::{
     io::{self, Read},
     os::{
         fd::{AsFd, BorrowedFd},
-        unix::{
-            ffi::OsStrExt,
-            process::{CommandExt, ExitStatusExt},
-        },
+        unix::process::{CommandExt, ExitStatusExt},
     },
     process::{Child, ChildStderr, ChildStdout, Command, ExitStatus, Stdio},
     time::Duration,
@@ -17,7 +14,8 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{Access, OFlags, access, fcntl_getfl, fcntl_setfl},
+    fs::{OFlags, fcntl_getfl, fcntl_setfl},
+    io::Errno,
     process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open},
 };
 
@@ -58,13 +56,8 @@ fn spawn(program: &OsStr, words: &[String]) -> io::Result<Child> {
 
 /// What has no interpreter line is a script of `sh`, as for a shell; musl leaves that to us.
 fn spawn_script(refused: io::Error, program: &OsStr, words: &[String]) -> io::Result<Child> {
-    let path = std::env::var_os("PATH");
-    let mut found =
-        process::candidates(program, path.as_deref()).into_iter().filter(|path| access(path, Access::EXEC_OK).is_ok());
-    match (refused.raw_os_error(), found.next()) {
-        (Some(libc::ENOEXEC), Some(script)) => {
-            command("/bin/sh".as_ref()).arg(OsStr::from_bytes(script.to_bytes())).args(words).spawn()
-        }
+    match (Errno::from_io_error(&refused), process::find(program)) {
+        (Some(Errno::NOEXEC), Some(script)) => command("/bin/sh".as_ref()).arg(script).args(words).spawn(),
         _ => Err(refused),
     }
 }
