@@ -37,11 +37,18 @@ pub(super) fn points_below(dir: &str) -> std::io::Result<Vec<PathBuf>> {
     Ok(lines_below(&text, dir).filter_map(parse_line).map(|mount| mount.point).collect())
 }
 
+/// As the kernel writes a path there.
+fn escaped(path: &str) -> String {
+    path.replace('\\', r"\134").replace(' ', r"\040").replace('\t', r"\011").replace('\n', r"\012")
+}
+
 fn lines_below<'a>(text: &'a [u8], dir: &str) -> impl Iterator<Item = &'a [u8]> {
     let point = |line: &'a [u8]| line.split(|&b| b == b' ').nth(4);
-    let dir = dir.trim_end_matches('/').as_bytes();
-    let below = move |point: &[u8]| point.strip_prefix(dir).is_some_and(|rest| rest.starts_with(b"/") && rest != b"/");
-    text.split(|&b| b == b'\n').filter(move |line| point(line).is_some_and(below))
+    let dir = escaped(dir.trim_end_matches('/'));
+    let below = move |point: &[u8]| {
+        point.strip_prefix(dir.as_bytes()).is_some_and(|rest| rest.starts_with(b"/") && rest != b"/")
+    };
+    text.split(|&b| b == b'\n').filter(move |line| point(line).is_some_and(&below))
 }
 
 /// The mounts of the calling thread.
