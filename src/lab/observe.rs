@@ -94,6 +94,10 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
     observed.add_files(lab)?;
+    let homes = visits.iter().map(|visit| (visit.id, visit.place.clone())).collect();
+    let (running, strays) = runs::running(lab, &homes)?;
+    observed.stray_runs = strays;
+    // From here on nothing fails: whoever looked has the connections still if it did.
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
         let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));
@@ -102,8 +106,6 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         }
     }
     observed.share_files();
-    let (running, strays) = runs::running(lab, &site::homes(&observed.sites))?;
-    observed.stray_runs = strays;
     for (place, runs) in running {
         if let Some(space) = observed.state.spaces.get_mut(&place) {
             space.runs = runs;

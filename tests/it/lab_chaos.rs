@@ -133,6 +133,24 @@ fn an_up_that_is_refused_any_system_call_leaves_the_lab_as_it_was() {
     ping.lost_nothing(&world);
 }
 
+/// The processes are looked through in each look, behind what else is looked at.
+#[test]
+fn an_up_of_which_a_look_fails_leaves_the_lab_as_it_was() {
+    let world = World::for_labs();
+    // A setting that is marked again is the last among the marks.
+    world.up(AFTER);
+    world.up(BEFORE);
+    world.lab_file(AFTER);
+    let before = kernel(&world);
+    for look in 1..=2 {
+        let refuse = format!("-P /proc -e inject=open,openat:error=ENOMEM:when={look}");
+        let refused = world.shell(&format!("exec strace -f -qq -o /dev/null {refuse} $NSNET lab up /run/lab.toml"));
+        assert_eq!(refused.status.code(), Some(1), "{refused}");
+        assert_eq!(refused.err, "nsnet: cannot read '/proc': Cannot allocate memory (os error 12)\n");
+        super::support::same(&format!("{refused}"), &kernel(&world), &before);
+    }
+}
+
 #[test]
 fn a_first_up_that_is_refused_any_system_call_leaves_nothing() {
     let world = World::for_labs();
