@@ -4,6 +4,7 @@
 //! it only goes forward, and a rerun finishes what could not be.
 
 use std::{
+    borrow::Cow,
     collections::BTreeMap,
     time::{Duration, Instant},
 };
@@ -197,18 +198,18 @@ impl<'a> Transaction<'a> {
     /// What is last waits for the look that shows that all else is there: as soon as the ports of a switch are up, all
     /// that is on it speaks to all, which keeps the processors from everything else.
     fn make(&mut self, steps: &[Step], go_on: GoOn<'_>) -> Result<Vec<Step>> {
-        let mut left = steps.to_vec();
+        let mut left = Cow::Borrowed(steps);
         for _ in 0..ROUNDS {
             let last = missing(&left).iter().rposition(|step| !is_last(step)).map_or(0, |at| at + 1);
             if last > 0 {
                 self.worker.perform(&left[..last], go_on)?;
-                left = self.left()?;
+                left = self.left()?.into();
             }
             if missing(&left).iter().all(is_last) {
-                left = self.make_last(left, go_on)?;
+                left = self.make_last(left.into_owned(), go_on)?.into();
             }
             if missing(&left).is_empty() {
-                return Ok(left);
+                return Ok(left.into_owned());
             }
         }
         Err(self.not_as_wanted(&left[0]))

@@ -356,9 +356,10 @@ impl Plan<'_> {
             match seen.remove(&key_of(wanted)) {
                 Some(old) if old == wanted => {}
                 Some(old) => {
-                    steps.push(Step::ChangeRoute { place: place.clone(), old: old.clone(), new: wanted.clone() });
+                    let (old, new) = (old.clone().into(), wanted.clone().into());
+                    steps.push(Step::ChangeRoute { place: place.clone(), old, new });
                 }
-                None => steps.push(Step::AddRoute { place: place.clone(), route: wanted.clone() }),
+                None => steps.push(Step::AddRoute { place: place.clone(), route: wanted.clone().into() }),
             }
         }
         steps
@@ -401,11 +402,11 @@ impl Plan<'_> {
         for (place, space) in &self.desired.spaces {
             let seen = self.seen_space(place).map_or(&[][..], |seen| &seen.runs);
             for run in &space.runs {
-                let (place, run) = (place.clone(), run.clone());
+                let (place, wanted) = (place.clone(), Box::new(run.clone()));
                 match seen.iter().find(|old| old.name == run.name) {
-                    None => steps.push(Step::StartRun { place, run }),
-                    Some(old) if old.is_same(&run) => {}
-                    Some(old) => steps.push(Step::RestartRun { place, old: old.clone(), new: run }),
+                    None => steps.push(Step::StartRun { place, run: wanted }),
+                    Some(old) if old.is_same(run) => {}
+                    Some(old) => steps.push(Step::RestartRun { place, old: old.clone().into(), new: wanted }),
                 }
             }
         }
@@ -417,7 +418,7 @@ impl Plan<'_> {
         for (place, seen) in &self.observed.spaces {
             let wanted = self.desired.spaces.get(place).map_or(&[][..], |space| &space.runs);
             let gone = seen.runs.iter().filter(|old| wanted.iter().all(|run| run.name != old.name));
-            steps.extend(gone.map(|run| Step::StopRun { place: place.clone(), run: run.clone() }));
+            steps.extend(gone.map(|run| Step::StopRun { place: place.clone(), run: run.clone().into() }));
         }
         steps
     }
@@ -446,7 +447,7 @@ impl Plan<'_> {
             wanted.contains(&key) && known.get(&key) == Some(route)
         };
         let gone = seen.filter(|route| !space.routes.contains(route) && !replaced(route));
-        gone.map(|route| Step::DeleteRoute { place: place.clone(), route: route.clone() }).collect()
+        gone.map(|route| Step::DeleteRoute { place: place.clone(), route: route.clone().into() }).collect()
     }
 
     fn delete_addrs(&self, place: &Place, space: &Space) -> Vec<Step> {
@@ -676,29 +677,29 @@ mod tests {
             Step::AddRoute { route, .. } => {
                 assert!(!space.routes.iter().any(|other| key_of(other) == key_of(&route)), "{step}");
                 assert!(route.dev.as_ref().is_none_or(|dev| space.links.contains_key(dev)), "{step}");
-                space.routes.insert(route);
+                space.routes.insert(*route);
             }
             Step::ChangeRoute { old, new, .. } => {
-                assert!(space.routes.remove(&old), "{step}");
-                space.routes.insert(new);
+                assert!(space.routes.remove(&*old), "{step}");
+                space.routes.insert(*new);
             }
-            Step::DeleteRoute { route, .. } => assert!(space.routes.remove(&route), "{step}"),
+            Step::DeleteRoute { route, .. } => assert!(space.routes.remove(&*route), "{step}"),
             Step::SetSysctl { key, new, .. } => drop(space.sysctls.insert(key, new)),
             Step::ResetSysctl { key, .. } => assert!(space.sysctls.remove(&key).is_some(), "{step}"),
             Step::WriteFile { name, new, .. } => drop(space.files.insert(name, new)),
             Step::DeleteFile { name, .. } => assert!(space.files.remove(&name).is_some(), "{step}"),
             Step::StartRun { run, .. } => {
                 assert!(space.runs.iter().all(|old| old.name != run.name), "{step}");
-                space.runs.push(run);
+                space.runs.push(*run);
                 space.runs.sort_by(|one, other| one.name.cmp(&other.name));
             }
             Step::RestartRun { old, new, .. } => {
-                let at = space.runs.iter().position(|run| *run == old);
-                space.runs[at.unwrap_or_else(|| panic!("{step}"))] = new;
+                let at = space.runs.iter().position(|run| *run == *old);
+                space.runs[at.unwrap_or_else(|| panic!("{step}"))] = *new;
             }
             Step::StopRun { run, .. } => {
                 assert!(space.runs.contains(&run), "{step}");
-                space.runs.retain(|old| *old != run);
+                space.runs.retain(|old| *old != *run);
             }
             _ => unreachable!("{step}"),
         }

@@ -66,16 +66,16 @@ pub enum Step {
         /// Where.
         place: Place,
         /// The route.
-        route: RouteState,
+        route: Box<RouteState>,
     },
     /// Puts a route in the place of another one to the same destination.
     ChangeRoute {
         /// Where.
         place: Place,
         /// The one that is there.
-        old: RouteState,
+        old: Box<RouteState>,
         /// The one to be.
-        new: RouteState,
+        new: Box<RouteState>,
     },
     /// Sets a value below `/proc/sys`.
     SetSysctl {
@@ -113,30 +113,30 @@ pub enum Step {
         /// The node.
         place: Place,
         /// The one that runs.
-        old: Run,
+        old: Box<Run>,
         /// The one to be.
-        new: Run,
+        new: Box<Run>,
     },
     /// Starts a command, and waits until it is ready.
     StartRun {
         /// The node.
         place: Place,
         /// The command.
-        run: Run,
+        run: Box<Run>,
     },
     /// Stops a command for good.
     StopRun {
         /// The node.
         place: Place,
         /// The command.
-        run: Run,
+        run: Box<Run>,
     },
     /// Deletes a route.
     DeleteRoute {
         /// Where.
         place: Place,
         /// The route.
-        route: RouteState,
+        route: Box<RouteState>,
     },
     /// Takes an address from a link.
     DeleteAddr {
