@@ -216,7 +216,7 @@ impl Socket {
         let lost = || Err(io::Error::from(Errno::NOBUFS).into());
         let mut acks: Vec<_> = std::iter::repeat_with(lost).take(count).collect();
         let mut failures = 0;
-        while failures < count {
+        while failures <= count {
             match self.replies_now() {
                 Ok(replies) => {
                     for (sequence, reply) in replies {
