@@ -3,14 +3,14 @@
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{LinkAttribute, LinkInfo},
+    link::{InfoData, InfoVxlan, LinkAttribute, LinkInfo},
     route::{RouteMessage, RouteProtocol},
 };
 use rtnetlink::LinkUnspec;
 
 use super::{
     kind::Kind,
-    link::{self, Link},
+    link::{self, Link, Lower},
     raw::{Refusal, Socket},
     route::Route,
 };
@@ -48,11 +48,36 @@ impl SeenLink {
     }
 }
 
+impl SeenLink {
+    /// The index of the link of this namespace that a VXLAN sends by. The kernel says it among what the driver was told,
+    /// and not where it says what other links stand on.
+    fn bound_to(&self) -> Option<u32> {
+        if self.link.lower_nsid.is_some() {
+            return None;
+        }
+        self.infos.iter().find_map(|info| match info {
+            LinkInfo::Data(InfoData::Vxlan(told)) => told.iter().find_map(|told| match told {
+                InfoVxlan::Link(index) if *index != 0 => Some(*index),
+                _ => None,
+            }),
+            _ => None,
+        })
+    }
+}
+
 /// The links of a whole answer.
 pub(super) fn links(socket: &mut Socket, question: &RouteNetlinkMessage) -> Result<Vec<SeenLink>, Refusal> {
     let mut all = socket.dump_of(question, link_of)?;
     link::resolve(&mut all.iter_mut().map(|seen| &mut seen.link).collect::<Vec<_>>());
+    let bound = all.iter().enumerate().filter_map(|(at, seen)| Some((at, name_of(&all, seen.bound_to()?)?)));
+    for (at, name) in bound.collect::<Vec<_>>() {
+        all[at].link.lower = Some(Lower::Here(Some(name)));
+    }
     Ok(all)
+}
+
+fn name_of(links: &[SeenLink], index: u32) -> Option<String> {
+    links.iter().find(|seen| seen.link.index == index).map(|seen| seen.link.name.clone())
 }
 
 fn link_of(object: RouteNetlinkMessage) -> Option<SeenLink> {

@@ -468,3 +468,16 @@ fn rootless_namespaces_run_out_with_a_word_about_the_limit() {
     assert!(ran.err.contains("user.max_net_namespaces is 3"), "{ran}");
     assert_eq!(ran.out, "", "{ran}");
 }
+
+#[test]
+fn a_vxlan_is_known_by_the_link_that_it_sends_by() {
+    let world = World::for_labs();
+    let text = "name = \"campus\"\n[nodes.b]\n[[links]]\nends = [\"a:eth0=192.0.2.1/30\", \"b:eth0=192.0.2.2/30\"]\n
+        [nodes.a.interfaces]\nvx = { kind = \"vxlan\", id = 6, dstport = 4789, remote = \"192.0.2.2\", link = \"eth0\" }\n
+        many = { kind = \"vxlan\", id = 7, dstport = 4789, remote = \"239.0.0.2\", link = \"eth0\" }\n";
+    world.up(text);
+    world.sh("for name in vx many; do ip -n campus.a -d link show $name | grep -q 'dev eth0'; done");
+    assert_eq!(world.drift(), [""; 0]);
+    world.sh("ip -n campus.a link del vx; ip -n campus.a link add vx group 28275 type vxlan id 6 dstport 4789 remote 192.0.2.2");
+    assert!(world.drift()[0].starts_with("vxlan a:vx"), "{:?}", world.drift());
+}
