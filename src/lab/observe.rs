@@ -310,11 +310,10 @@ impl Observed {
             let at = At { place: place.clone(), name };
             if seen.link.index == LOOPBACK_INDEX {
                 space.links.extend(lo_that_is_down(&seen.link, &at));
-                site.indices.insert(at.name, LOOPBACK_INDEX);
+            site.note_link(name.clone(), seen.link.index);
             } else if ends.is_ours(&place, &seen.link) {
                 let wanted = desired.spaces.get(&place).and_then(|space| space.links.get(&at.name));
                 space.links.insert(at.name.clone(), ends.state_of(&at, seen, view, wanted));
-                site.indices.insert(at.name.clone(), seen.link.index);
                 self.operational.extend((seen.link.operstate == "UP").then_some(at));
             } else {
                 if place == Place::Here && has_mark(&seen.link) && ends.peer(&place, &seen.link).is_none() {

@@ -19,7 +19,7 @@ pub(super) struct Site {
     pub name: Option<NsName>,
     pub id: NetnsId,
     pub socket: Socket,
-    /// The links that are the lab's.
+    /// The indices of the links that were seen or made here.
     pub indices: BTreeMap<IfName, u32>,
     /// No link has this index or a higher one, unless somebody else makes one.
     pub next_index: u32,
@@ -50,6 +50,12 @@ impl Site {
     pub(super) fn delete_links(&mut self, indices: &[u32]) -> Result<()> {
         let group = self.name.is_some().then_some(mark::DOOMED_GROUP);
         self.socket.delete_links_together(indices, group)
+    }
+
+    /// Takes note of a link that is here.
+    pub(super) fn note_link(&mut self, name: IfName, index: u32) {
+        self.next_index = self.next_index.max(index + 1);
+        self.indices.insert(name, index);
     }
 
     /// The index for a new link; none in the starting namespace, where others make links too.

@@ -289,7 +289,7 @@ impl<'a> Worker<'a> {
             }
         };
         let index = index.ok_or_else(|| Error::os("find the new link", format!("'{at}'"), Errno::NODEV))?;
-        site.indices.insert(at.name.clone(), index);
+        site.note_link(at.name.clone(), index);
         Ok(())
     }
 
@@ -342,7 +342,7 @@ impl<'a> Worker<'a> {
         let change = LinkChange { group: Some(mark::LINK_GROUP), mtu_bytes, address, master, ..LinkChange::default() };
         let marked = site.socket.apply_each(vec![change.of_link(index, &new.at.to_string())]).pop();
         marked.unwrap_or(Ok(()))?;
-        site.indices.insert(new.at.name.clone(), index);
+        site.note_link(new.at.name.clone(), index);
         tun::persist(&device).map_err(|e| Error::os("keep", format!("'{}'", new.at), e))
     }
 

@@ -481,3 +481,31 @@ fn a_vxlan_is_known_by_the_link_that_it_sends_by() {
     world.sh("ip -n campus.a link del vx; ip -n campus.a link add vx group 28275 type vxlan id 6 dstport 4789 remote 192.0.2.2");
     assert!(world.drift()[0].starts_with("vxlan a:vx"), "{:?}", world.drift());
 }
+
+#[test]
+fn a_tap_and_a_pair_in_one_node_have_indices_of_their_own() {
+    let world = World::for_labs();
+    // An ordinary user may not be allowed to make any.
+    if !world.shell(": <>/dev/net/tun").status.success() {
+        return;
+    }
+    let tap = "name = \"campus\"\n[nodes.vm.interfaces]\ntap0 = { kind = \"tap\" }\n[nodes.r]\n";
+    let both = format!("{tap}[networks.lan]\nmembers = [\"r\", \"vm\"]\n");
+    world.up(&both);
+    assert_eq!(world.drift(), [""; 0]);
+    let more =
+        format!("{both}[nodes.r.interfaces]\ntap1 = {{ kind = \"tap\" }}\n[[links]]\nends = [\"vm:x\", \"r:x\"]\n");
+    world.up(&more);
+    assert_eq!(world.drift(), [""; 0]);
+}
+
+#[test]
+fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    world.sh("ip -n campus.~sw link add mine type bridge; ip -n campus.~sw link set h1-eth0 master mine");
+    world.lab_file(&format!("{CAMPUS}\n[[nodes.r1.run]]\ncommand = [\"false\"]\n"));
+    let err = world.fails(1, "lab up /run/lab.toml");
+    assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
+    world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
+}
