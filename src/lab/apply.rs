@@ -90,9 +90,9 @@ pub fn look(lab: &LabName, desired: &State) -> Result<State> {
 ///
 /// As [`look`] and the first half of [`up`].
 pub fn plan_now(lab: &LabName, desired: &State) -> Result<Vec<Step>> {
-    let observed = begin(lab, desired)?;
+    let mut observed = begin(lab, desired)?;
     let steps = plan(desired, &observed.state);
-    preflight::check(lab, desired, &observed, &steps)?;
+    preflight::check(lab, desired, &mut observed, &steps)?;
     Ok(steps)
 }
 
@@ -128,9 +128,9 @@ fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
 /// as it was, unless the error says that something had been deleted already.
 pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Raised> {
     let _lock = Lock::take(lab)?;
-    let observed = begin_settled(lab, desired)?;
+    let mut observed = begin_settled(lab, desired)?;
     let steps = plan(desired, &observed.state);
-    preflight::check(lab, desired, &observed, &steps)?;
+    preflight::check(lab, desired, &mut observed, &steps)?;
     let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });

@@ -35,7 +35,7 @@ use crate::{
     netns::{self, Netns, NetnsId, Standing},
 };
 
-/// What the kernel chooses for an IPv6 route that no metric was given.
+/// What the kernel chooses for an IPv6 route that no metric was given; for IPv4 it is 0.
 const USUAL_METRIC_V6: u32 = 1024;
 /// The MTU among what a route tells TCP and others.
 const RTAX_MTU: u16 = 2;
@@ -469,7 +469,7 @@ fn managed(addr: &Addr, wanted: &BTreeSet<IfAddr>) -> Option<IfAddr> {
 }
 
 fn route_state(route: &Route, view: &View) -> Option<RouteState> {
-    let usual = if route.family() == Family::Inet6 { USUAL_METRIC_V6 } else { 0 };
+    let usual = usual_metric(route.family());
     let name = |index| view.links.iter().find(|seen| seen.link.index == index).map(|seen| seen.link.name.parse());
     let dev = if route.hop.device == 0 { None } else { Some(name(route.hop.device)?.ok()?) };
     let mtu = route.metrics.iter().find(|metric| metric.number == RTAX_MTU).and_then(|metric| match metric.value {
@@ -478,6 +478,11 @@ fn route_state(route: &Route, view: &View) -> Option<RouteState> {
     });
     let kind = route.kind?;
     Some(RouteState {
+/// The metric of a route that was given none.
+pub(super) fn usual_metric(family: Family) -> u32 {
+    if family == Family::Inet6 { USUAL_METRIC_V6 } else { 0 }
+}
+
         dst: route.dst,
         kind: kind.name(),
         via: route.hop.via,

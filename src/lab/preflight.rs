@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, fs};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
-    observe::{Observed, Stranger},
+    mark,
+    observe::{Observed, Stranger, usual_metric},
     site,
-    state::{LinkWhat, Place, State},
+    state::{LinkWhat, Place, RouteState, State},
     step::{At, Step},
     sysctl, work,
 };
@@ -19,6 +20,7 @@ use crate::{
         birth::{self, End, Ties},
         kind::Kind,
         raw::Socket,
+        route::{Route, TABLE_MAIN},
     },
     netns::{self, Netns},
 };
@@ -48,13 +50,14 @@ pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
 }
 
 /// Refuses what cannot work.
-pub(super) fn check(lab: &LabName, desired: &State, observed: &Observed, steps: &[Step]) -> Result<()> {
+pub(super) fn check(lab: &LabName, desired: &State, observed: &mut Observed, steps: &[Step]) -> Result<()> {
     refuse_strangers(lab, desired, observed)?;
     if steps.is_empty() {
         return Ok(());
     }
     refuse_in_starting_namespace(lab, desired)?;
     refuse_taken(lab, observed, steps)?;
+    refuse_taken_routes(lab, observed, steps)?;
     refuse_too_many_ports(lab, desired)?;
     refuse_too_many_namespaces(lab, steps)?;
     probe(lab, steps)
@@ -124,6 +127,43 @@ fn refuse_taken(lab: &LabName, observed: &Observed, steps: &[Step]) -> Result<()
         return refuse(lab, ErrorKind::Exists, why);
     }
     Ok(())
+}
+
+/// Of two routes that differ neither in destination nor in metric, a table holds one.
+fn refuse_taken_routes(lab: &LabName, observed: &mut Observed, steps: &[Step]) -> Result<()> {
+    let new = steps.iter().filter_map(|step| match step {
+        Step::AddRoute { place, route } => Some((place, &**route)),
+        _ => None,
+    });
+    let mut known: Option<(&Place, Vec<Route>)> = None;
+    for (place, wanted) in new {
+        if known.as_ref().is_none_or(|(of, _)| *of != place) {
+            let Some(site) = observed.sites.get_mut(place) else { continue };
+            let there = site.socket.all_routes();
+            let there = there.map_err(|e| e.into_error("list routes in", site::shown(lab, place)))?;
+            known = Some((place, there));
+        }
+        let taken = known.iter().flat_map(|(_, there)| there).find(|there| excludes(there, wanted));
+        if let Some(other) = taken {
+            let via = other.hop.via.map_or_else(String::new, |via| format!(" via {via}"));
+            let why = format!(
+                "the place of the route to {} in {} is taken by one{via} that is not the lab's: delete that",
+                wanted.dst,
+                site::shown(lab, place)
+            );
+            return refuse(lab, ErrorKind::Exists, why);
+        }
+    }
+    Ok(())
+}
+
+/// Whether a route that somebody else made is in the place of a wanted one.
+fn excludes(there: &Route, wanted: &RouteState) -> bool {
+    let metric = there.metric.filter(|metric| *metric != usual_metric(there.family())).unwrap_or(0);
+    there.dst == wanted.dst
+        && there.protocol != Some(mark::ROUTE_PROTOCOL)
+        && there.table.unwrap_or(TABLE_MAIN) == wanted.table
+        && metric == wanted.metric
 }
 
 fn refuse_too_many_ports(lab: &LabName, desired: &State) -> Result<()> {

@@ -509,3 +509,28 @@ fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
     assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
     world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
 }
+
+#[test]
+fn a_route_by_hand_in_the_place_of_a_labs_is_refused_by_name() {
+    let world = World::for_labs();
+    let file = world.lab_file(
+        "name = \"campus\"\n[nodes.b]\n[nodes.a]\nroutes = [\"10.7.0.0/16 via 192.0.2.2\", \"fd07::/16 via fd00::2\"]\n
+         [[links]]\nends = [\"a:eth0\", \"b:eth0\"]\nsubnet = [\"192.0.2.0/29\", \"fd00::/64\"]\n",
+    );
+    world.ok(&format!("lab up {file}"));
+    for (family, to, via) in [("-4", "10.7.0.0/16", "192.0.2.3"), ("-6", "fd07::/16", "fd00::3")] {
+        world.sh(&format!(
+            "ip -n campus.a {family} route replace {to} via {via}; ip -n campus.b link set eth0 mtu 1400"
+        ));
+        let err = world.fails(1, &format!("lab up {file}"));
+        let said = format!(
+            "nsnet: cannot bring up lab 'campus': the place of the route to {to} in 'campus.a' is taken by one via {via} \
+             that is not the lab's: delete that\n"
+        );
+        assert_eq!(err, said);
+        world
+            .sh(&format!("ip -n campus.b link show eth0 | grep -q 'mtu 1400'; ip -n campus.a {family} route del {to}"));
+        world.ok(&format!("lab up {file}"));
+        assert_eq!(world.drift(), [""; 0]);
+    }
+}
