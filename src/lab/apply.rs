@@ -109,9 +109,7 @@ fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
         return Ok(observed);
     }
     drop(observed);
-    let mut awaited = Awaited { gone, ..Awaited::default() };
-    // What does not go is told by the look that follows.
-    let _ = awaited.met(Instant::now() + READY_TIMEOUT);
+    await_gone(gone);
     begin(lab, desired)
 }
 
@@ -393,6 +391,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let dead = observed.dead.iter().map(|name| Doomed { name: name.clone(), ends_here: None });
     let doomed: Vec<Doomed> = doomed.chain(dead).collect();
     let files = observed.stray_files;
+    await_gone(observed.dying.into_values().collect());
     if doomed.is_empty() && files.is_empty() && !stopped {
         lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
@@ -408,6 +407,14 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     }
     let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();
     Ok(Lowered { namespaces, nodes_with_files })
+}
+
+/// Waits for ends in the starting namespace that go by themselves, as after an `up` that was killed. What does not go in
+/// time is told by whoever looks next.
+fn await_gone(gone: Vec<u32>) {
+    if !gone.is_empty() {
+        let _ = Awaited { gone, ..Awaited::default() }.met(Instant::now() + READY_TIMEOUT);
+    }
 }
 
 /// Deletes the ends of pairs in the starting namespace. They would go with the namespaces of the others,

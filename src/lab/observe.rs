@@ -37,6 +37,8 @@ use crate::{
 
 /// What the kernel chooses for an IPv6 route that no metric was given; for IPv4 it is 0.
 const USUAL_METRIC_V6: u32 = 1024;
+/// What the kernel says of a namespace that has no id because it is gone (`NETNSA_NSID_NOT_ASSIGNED`).
+const NSID_NONE: i32 = -1;
 /// The MTU among what a route tells TCP and others.
 const RTAX_MTU: u16 = 2;
 
@@ -126,6 +128,8 @@ pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     for (place, view) in &sight.views {
         view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
     }
+    let here = sight.views.get(&Place::Here).into_iter().flat_map(|view| &view.links);
+    observed.dying.extend(here.filter_map(|seen| dying(&seen.link)));
     Ok((observed, names.alive))
 }
 
@@ -307,10 +311,10 @@ impl Observed {
             site.next_index = site.next_index.max(seen.link.index + 1);
             self.note_way_out(ends, &place, &seen.link);
             let Ok(name) = seen.link.name.parse::<IfName>() else { continue };
+            site.note_link(name.clone(), seen.link.index);
             let at = At { place: place.clone(), name };
             if seen.link.index == LOOPBACK_INDEX {
                 space.links.extend(lo_that_is_down(&seen.link, &at));
-            site.note_link(name.clone(), seen.link.index);
             } else if ends.is_ours(&place, &seen.link) {
                 let wanted = desired.spaces.get(&place).and_then(|space| space.links.get(&at.name));
                 space.links.insert(at.name.clone(), ends.state_of(&at, seen, view, wanted));
@@ -451,6 +455,12 @@ fn has_mark(link: &Link) -> bool {
     matches!(link.group, Some(mark::LINK_GROUP | mark::DOOMED_GROUP))
 }
 
+/// A lab's end of a pair whose other end was in a namespace that has gone: it goes as soon as the kernel comes to it.
+fn dying(link: &Link) -> Option<(IfName, u32)> {
+    let is_dying = has_mark(link) && link.is_pair() && link.lower_nsid == Some(NSID_NONE);
+    is_dying.then(|| Some((link.name.parse().ok()?, link.index)))?
+}
+
 fn lower_of(link: &Link) -> Option<IfName> {
     match &link.lower {
         Some(Lower::Here(Some(name))) => name.parse().ok(),
@@ -468,6 +478,11 @@ fn managed(addr: &Addr, wanted: &BTreeSet<IfAddr>) -> Option<IfAddr> {
     (wanted.contains(&it) || (lasts && !link_local)).then_some(it)
 }
 
+/// The metric of a route that was given none.
+pub(super) fn usual_metric(family: Family) -> u32 {
+    if family == Family::Inet6 { USUAL_METRIC_V6 } else { 0 }
+}
+
 fn route_state(route: &Route, view: &View) -> Option<RouteState> {
     let usual = usual_metric(route.family());
     let name = |index| view.links.iter().find(|seen| seen.link.index == index).map(|seen| seen.link.name.parse());
@@ -478,11 +493,6 @@ fn route_state(route: &Route, view: &View) -> Option<RouteState> {
     });
     let kind = route.kind?;
     Some(RouteState {
-/// The metric of a route that was given none.
-pub(super) fn usual_metric(family: Family) -> u32 {
-    if family == Family::Inet6 { USUAL_METRIC_V6 } else { 0 }
-}
-
         dst: route.dst,
         kind: kind.name(),
         via: route.hop.via,
