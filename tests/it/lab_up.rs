@@ -500,17 +500,6 @@ fn a_tap_and_a_pair_in_one_node_have_indices_of_their_own() {
 }
 
 #[test]
-fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
-    let world = World::for_labs();
-    world.up(CAMPUS);
-    world.sh("ip -n campus.~sw link add mine type bridge; ip -n campus.~sw link set h1-eth0 master mine");
-    world.lab_file(&format!("{CAMPUS}\n[[nodes.r1.run]]\ncommand = [\"false\"]\n"));
-    let err = world.fails(1, "lab up /run/lab.toml");
-    assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
-    world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
-}
-
-#[test]
 fn a_route_by_hand_in_the_place_of_a_labs_is_refused_by_name() {
     let world = World::for_labs();
     let file = world.lab_file(
@@ -533,4 +522,15 @@ fn a_route_by_hand_in_the_place_of_a_labs_is_refused_by_name() {
         world.ok(&format!("lab up {file}"));
         assert_eq!(world.drift(), [""; 0]);
     }
+}
+
+#[test]
+fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
+    let world = World::for_labs();
+    world.up(CAMPUS);
+    world.sh("ip -n campus.~sw link add mine type bridge; ip -n campus.~sw link set h1-eth0 master mine");
+    world.lab_file(&format!("{CAMPUS}\n[[nodes.r1.run]]\ncommand = [\"false\"]\n"));
+    let err = world.fails(1, "lab up /run/lab.toml");
+    assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
+    world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
 }
