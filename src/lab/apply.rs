@@ -248,14 +248,18 @@ impl<'a> Transaction<'a> {
             let old = self.worker.files.remove(&place).unwrap_or_default();
             files::put(self.lab, &place, &old, &files::Files::new())?;
         }
+        if left.is_empty() {
+            return Ok(());
+        }
         for _ in 0..ROUNDS {
-            if left.is_empty() {
-                return Ok(());
-            }
             self.worker.perform(&left, go_on)?;
             left = self.left()?;
+            if left.is_empty() {
+                // Some of the new may have waited for the end of the old.
+                return self.await_links();
+            }
         }
-        left.first().map_or(Ok(()), |step| Err(self.not_as_wanted(step)))
+        Err(self.not_as_wanted(&left[0]))
     }
 
     /// Takes back everything that was done; returns the cause, and what could not be taken back.

@@ -2,7 +2,8 @@
 //! touches the kernel.
 //!
 //! Order: create, change, delete. What fits stays as it is. A link that is another one than wanted is
-//! renamed out of the way, so that the new one is there before the old one goes.
+//! renamed out of the way, so that the new one is there before the old one goes. Of some kinds the kernel refuses
+//! both at once; such a new one comes behind the deletions.
 
 use std::{
     borrow::Cow,
@@ -25,6 +26,12 @@ const USUAL_MTU_BYTES: u32 = 1500;
 /// usual one of the kind, where there is one.
 #[must_use]
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
+    let Some(first) = without_excluded(desired, observed) else { return straight(desired, observed) };
+    [straight(&first, observed), straight(desired, &first)].concat()
+}
+
+/// The steps where all that is new can be there before the old one goes.
+fn straight(desired: &State, observed: &State) -> Vec<Step> {
     let kept = kept_links(desired, observed);
     let (aside, renames) = move_aside(desired, observed, &kept);
     let plan = Plan { desired, observed: &aside, kept: &kept };
@@ -54,6 +61,52 @@ fn kept_links(desired: &State, observed: &State) -> BTreeSet<At> {
         }
     }
     kept
+}
+
+/// What can be there before anything is deleted, where that is not all: a link that the kernel refuses beside one that is
+/// to go waits for that, and what stands on it with it.
+fn without_excluded(desired: &State, observed: &State) -> Option<State> {
+    let kept = kept_links(desired, observed);
+    let going: Vec<_> = links(observed).filter(|(at, _)| !kept.contains(at)).collect();
+    let excludes = |new: &At, wanted: &LinkState, (old, seen): &(At, &LinkState)| {
+        let on_the_same = |lower: &IfName| kept.contains(&At { place: new.place.clone(), name: lower.clone() });
+        new.place == old.place && excludes(&wanted.what, &seen.what, on_the_same)
+    };
+    let waits = |at: &At, wanted: &LinkState| !kept.contains(at) && going.iter().any(|old| excludes(at, wanted, old));
+    let waiting: Vec<At> = links(desired).filter(|(at, wanted)| waits(at, wanted)).map(|(at, _)| at).collect();
+    if waiting.is_empty() {
+        return None;
+    }
+    let mut first = desired.clone();
+    for at in &waiting {
+        remove(&mut first, at);
+    }
+    Some(first)
+}
+
+/// Whether the kernel refuses one beside the other.
+fn excludes(wanted: &LinkWhat, seen: &LinkWhat, is_kept: impl Fn(&IfName) -> bool) -> bool {
+    match (wanted, seen) {
+        (LinkWhat::Kind { kind, lower }, LinkWhat::Kind { kind: other, lower: on }) => {
+            let on_one = lower == on && lower.as_ref().is_some_and(is_kept);
+            kind.excludes(other, on_one)
+        }
+        _ => false,
+    }
+}
+
+/// Takes a link out of a state, with what stands on it or leads through it.
+fn remove(state: &mut State, At { place, name }: &At) {
+    let Some(space) = state.spaces.get_mut(place) else { return };
+    space.links.remove(name);
+    space.routes.retain(|route| route.dev.as_ref() != Some(name));
+    space.sysctls.retain(|key, _| link_of(key).as_ref() != Some(name));
+    let stands_on_it = |link: &LinkState| matches!(&link.what, LinkWhat::Kind { lower: Some(on), .. } if on == name);
+    let on_it: Vec<IfName> =
+        space.links.iter().filter(|(_, link)| stands_on_it(link)).map(|(name, _)| name.clone()).collect();
+    for name in on_it {
+        remove(state, &At { place: place.clone(), name });
+    }
 }
 
 /// Whether the other end, if there is one, is what it should be too.
@@ -552,7 +605,10 @@ mod tests {
     use proptest::{collection::vec, prelude::*, sample::select};
 
     use super::*;
-    use crate::{lab::Run, netlink::kind::Bridge};
+    use crate::{
+        lab::Run,
+        netlink::kind::{Bridge, Vlan},
+    };
 
     fn name(text: &str) -> IfName {
         text.parse().unwrap()
@@ -608,6 +664,23 @@ mod tests {
 
     fn shown(steps: &[Step]) -> Vec<String> {
         steps.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_vlan_of_a_number_that_is_taken_waits_and_one_of_another_does_not() {
+        let with_vlan = |text: &str, id| {
+            let mut state = lan();
+            let what = LinkWhat::Kind {
+                kind: Kind::Vlan(Vlan { id: Some(id), ..Vlan::default() }).into(),
+                lower: Some(name("eth0")),
+            };
+            space(&mut state, &node("a")).links.insert(name(text), plain(what));
+            state
+        };
+        let (seven, same, eight) = (with_vlan("old", 7), with_vlan("new", 7), with_vlan("new", 8));
+        assert_eq!(shown(&plan(&same, &seven)), ["delete vlan a:old", "create vlan a:new", "bring up a:new"]);
+        assert_eq!(shown(&plan(&eight, &seven)), ["create vlan a:new", "bring up a:new", "delete vlan a:old"]);
+        assert_eq!(shown(&plan(&seven, &with_vlan("old", 8)))[0], "rename a:old to nsnet~0");
     }
 
     /// What a step does to a state, as the kernel does it.

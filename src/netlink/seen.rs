@@ -27,14 +27,15 @@ pub(crate) struct SeenLink {
 }
 
 impl SeenLink {
-    /// What kind it is: the wanted one, where it was told all of that; one that nobody knows is `None`.
+    /// What kind it is: the wanted one, where it was told all of that; one that nobody knows is `None`. Of some others no
+    /// more than the word can be told.
     pub(crate) fn kind_like(&self, wanted: Option<&Kind>) -> Option<Kind> {
         if let Some(bridge) = Kind::of_bridge(&self.infos) {
             return Some(bridge);
         }
         match wanted {
             Some(kind) if kind.is_told_by(&self.infos) => Some(kind.clone()),
-            _ => Kind::named(self.link.kind.as_deref()?),
+            _ => self.kind_told().or_else(|| Kind::named(self.link.kind.as_deref()?)),
         }
     }
 }

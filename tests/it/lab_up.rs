@@ -534,3 +534,35 @@ fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
     assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
     world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
 }
+
+#[test]
+fn what_the_kernel_refuses_beside_the_old_one_comes_behind_its_end() {
+    let world = World::for_labs();
+    let text = |interfaces: &str| {
+        format!(
+            "name = \"campus\"\n[nodes.b]\n[[links]]\nends = [\"a:eth0=192.0.2.1/30\", \"b:eth0=192.0.2.2/30\"]\n
+             [nodes.a]\nroutes = [\"10.7.0.0/16 dev vx\"]\n[nodes.a.interfaces]\n{interfaces}"
+        )
+    };
+    let vxlan = |name: &str, id: u32, remote: &str| {
+        format!(
+            "{name} = {{ kind = \"vxlan\", id = {id}, dstport = 4789, remote = \"{remote}\", addrs = [\"10.{id}.0.1/24\"] }}\n"
+        )
+    };
+    let on_it = "top = { kind = \"macvlan\", link = \"vx\" }\n";
+    world.up(&text(&(vxlan("vx", 6, "192.0.2.2") + &vxlan("wx", 7, "192.0.2.2") + on_it)));
+    let pings = Ping::start(&world, "campus.a", "192.0.2.2");
+    let swapped = text(
+        &(vxlan("vx", 7, "239.0.0.2").replace("remote", "link = \"eth0\", remote")
+            + &vxlan("wx", 6, "192.0.2.3")
+            + on_it),
+    );
+    world.lab_file(&swapped);
+    let plan = world.ok("lab plan /run/lab.toml");
+    let at = |step: &str| plan.find(step).unwrap_or_else(|| panic!("{step}: {plan}"));
+    assert!(at("delete vxlan a:vx") < at("create vxlan a:vx") && at("create vxlan a:vx") < at("create macvlan a:top"));
+    world.up(&swapped);
+    assert_eq!(world.drift(), [""; 0]);
+    world.sh("ip -n campus.a -d link show vx | grep -q 'vxlan id 7 group 239.0.0.2 dev eth0'; ip -n campus.a -d link show wx | grep -q 'vxlan id 6 remote 192.0.2.3'");
+    pings.lost_nothing(&world);
+}

@@ -81,6 +81,21 @@ impl Kind {
         }
     }
 
+    /// Whether the kernel refuses to make a link of this kind beside one that is there, whatever their names; `on_one` says
+    /// that both stand on the same link. Where not all is known of that one, it may.
+    pub(crate) fn excludes(&self, there: &Self, on_one: bool) -> bool {
+        match (self, there) {
+            (Self::Vlan(new), Self::Vlan(there)) => on_one && there.id.is_none_or(|id| new.id == Some(id)),
+            (Self::Vxlan(new), Self::Vxlan(there)) => there.id.is_none_or(|id| new.id == Some(id)),
+            (Self::Geneve(_), Self::Geneve(_))
+            | (Self::Gre(_), Self::Gre(_))
+            | (Self::GreTap(_), Self::GreTap(_))
+            | (Self::IpIp(_), Self::IpIp(_))
+            | (Self::Sit(_), Self::Sit(_)) => true,
+            _ => false,
+        }
+    }
+
     /// What has to be told to a link of kind `old`, and no more.
     pub(crate) fn beyond(&self, old: &Self) -> Self {
         match (old, self) {
