@@ -1,6 +1,6 @@
 //! What tells that something is a lab's: never its name alone.
 //!
-//! A namespace says so in the alias of its `lo`, a link inside by its group, a route by its protocol.
+//! A namespace says so in the alias of its `lo`, a link inside by its group, a route by its protocol and its link.
 
 use std::ffi::OsStr;
 
@@ -11,9 +11,16 @@ use crate::name::{LabName, NsName};
 pub(super) const LINK_GROUP: u32 = 0x6e73;
 /// The group of those that are about to be deleted.
 pub(super) const DOOMED_GROUP: u32 = 0x6e74;
+/// The group of their ends in the starting namespace, which may be a node of another lab.
+pub(super) const HERE_GROUP: u32 = 0x6e75;
 
 /// Who made the routes of a lab: `proto 110` as ip shows it, a number that nobody else is known to have.
 pub const ROUTE_PROTOCOL: u8 = 110;
+
+/// The group of the links of a place.
+pub(super) fn link_group(place: &Place) -> u32 {
+    if *place == Place::Here { HERE_GROUP } else { LINK_GROUP }
+}
 
 /// The namespace of the bridges, which no node can be called.
 const SWITCHES: &str = "~sw";

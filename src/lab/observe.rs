@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     addr::{Family, IfAddr},
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     name::{IfName, LabName, NsName},
     netlink::{
         addr::{Addr, AddrFlags},
@@ -83,6 +83,10 @@ pub(super) struct Stranger {
 pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
+    if let Some(named) = names.alive.iter().find(|named| named.ns.id() == here.id()) {
+        let why = format!("the current namespace is {}, one of its own: do it outside of the lab", named.name);
+        return Err(Error::of_kind(ErrorKind::Os, "look at lab", lab, why));
+    }
     // What is seen from outside and what is found inside need not wait for each other.
     let (sight, visits) = thread::scope(|scope| {
         let visit = || visit_all(&here, &names.alive, known, None);
@@ -320,16 +324,19 @@ impl Observed {
                 space.links.insert(at.name.clone(), ends.state_of(&at, seen, view, wanted));
                 self.operational.extend((seen.link.operstate == "UP").then_some(at));
             } else {
-                if place == Place::Here && has_mark(&seen.link) && ends.peer(&place, &seen.link).is_none() {
+                if place == Place::Here && is_marked_here(&seen.link) && ends.peer(&place, &seen.link).is_none() {
                     self.dying.insert(at.name.clone(), seen.link.index);
                 }
                 self.others.insert(at);
             }
         }
         space.routes = inside.routes.iter().filter_map(|route| route_state(route, view)).collect();
+        // Those of other labs lead through other links, also where this is the starting namespace of one.
+        space.routes.retain(|route| match &route.dev {
+            Some(dev) => space.links.contains_key(dev) || (*dev == lo() && place != Place::Here),
+            None => place != Place::Here,
+        });
         if place == Place::Here {
-            // Those of other labs lead through other links.
-            space.routes.retain(|route| route.dev.as_ref().is_some_and(|dev| space.links.contains_key(dev)));
             space.links.remove(&lo());
         }
         self.sites.insert(place.clone(), site);
@@ -455,9 +462,14 @@ fn has_mark(link: &Link) -> bool {
     matches!(link.group, Some(mark::LINK_GROUP | mark::DOOMED_GROUP))
 }
 
+/// The same of an end in the starting namespace, which is a lab's for certain only where its other end is.
+fn is_marked_here(link: &Link) -> bool {
+    link.group == Some(mark::HERE_GROUP)
+}
+
 /// A lab's end of a pair whose other end was in a namespace that has gone: it goes as soon as the kernel comes to it.
 fn dying(link: &Link) -> Option<(IfName, u32)> {
-    let is_dying = has_mark(link) && link.is_pair() && link.lower_nsid == Some(NSID_NONE);
+    let is_dying = is_marked_here(link) && link.is_pair() && link.lower_nsid == Some(NSID_NONE);
     is_dying.then(|| Some((link.name.parse().ok()?, link.index)))?
 }
 

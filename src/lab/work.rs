@@ -574,7 +574,7 @@ fn is_pair(new: &PlannedLink) -> bool {
 }
 
 fn end<'a>(at: &'a At, link: &LinkState, index: Option<u32>) -> End<'a> {
-    End { name: &at.name, index, mac: link.mac, mtu_bytes: link.mtu_bytes, group: mark::LINK_GROUP }
+    End { name: &at.name, index, mac: link.mac, mtu_bytes: link.mtu_bytes, group: mark::link_group(&at.place) }
 }
 
 /// What settings are in a new namespace.

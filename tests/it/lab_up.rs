@@ -566,3 +566,23 @@ fn what_the_kernel_refuses_beside_the_old_one_comes_behind_its_end() {
     world.sh("ip -n campus.a -d link show vx | grep -q 'vxlan id 7 group 239.0.0.2 dev eth0'; ip -n campus.a -d link show wx | grep -q 'vxlan id 6 remote 192.0.2.3'");
     pings.lost_nothing(&world);
 }
+
+#[test]
+fn a_lab_that_was_started_in_a_node_of_another_is_left_alone() {
+    let world = World::for_labs();
+    let inner = "name = \"inner\"\n[nodes.n1]\n[nodes.\".\"]\nroutes = [\"10.77.0.0/16 via 10.5.0.2\"]\n[[links]]\nends = [\".:x0=10.5.0.1/24\", \"n1:eth0=10.5.0.2/24\"]\n";
+    world.lab_file(inner);
+    world.sh("mv /run/lab.toml /run/inner.toml");
+    world.up(OUTER);
+    world.sh("$NSNET exec outer.h1 $NSNET lab up /run/inner.toml");
+    assert_eq!(world.drift(), [""; 0]);
+    world.up(&OUTER.replace("10.0.0", "10.1.0"));
+    world.sh("$NSNET exec outer.h1 $NSNET lab status /run/inner.toml");
+    world.ok("exec outer.h1 ping -c1 -W1 10.5.0.2");
+    for (verb, code) in [("up", 1), ("plan", 1), ("status", 2)] {
+        let err = world.shell(&format!("$NSNET exec outer.h1 $NSNET lab {verb} /run/lab.toml")).fails(code);
+        assert!(err.contains("the current namespace is 'outer.h1', one of its own"), "{err}");
+    }
+    world.ok("lab down inner");
+    world.ok("lab down outer");
+}

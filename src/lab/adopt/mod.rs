@@ -241,7 +241,7 @@ impl Taker<'_> {
         let (index, old) = (link.index, link.group.unwrap_or(0));
         let group = |group| LinkChange { group: Some(group), ..LinkChange::default() };
         let shown = at.name.as_str();
-        let (new, back) = (group(mark::LINK_GROUP).of_link(index, shown), group(old).of_link(index, shown));
+        let (new, back) = (group(mark::link_group(&at.place)).of_link(index, shown), group(old).of_link(index, shown));
         self.change(&at.place, new, back)
     }
 
