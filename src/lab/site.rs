@@ -9,7 +9,7 @@ use super::{mark, state::Place, step::At, sysctl};
 use crate::{
     error::{Error, Result},
     name::{IfName, LabName, NsName},
-    netlink::{link::LOOPBACK_INDEX, raw::Socket, route::Route},
+    netlink::{link::LOOPBACK_INDEX, link_change::LinkChange, raw::Socket, route::Route},
     netns::{Netns, NetnsId},
 };
 
@@ -49,7 +49,21 @@ impl Site {
     /// nobody has in the starting one.
     pub(super) fn delete_links(&mut self, indices: &[u32]) -> Result<()> {
         let group = self.name.is_some().then_some(mark::DOOMED_GROUP);
+        if group.is_some() && indices.len() > 1 {
+            self.spare_others(indices)?;
+        }
         self.socket.delete_links_together(indices, group)
+    }
+
+    /// Takes others out of the group that is to go: whoever was killed when it had put them there is not to be followed.
+    fn spare_others(&mut self, indices: &[u32]) -> Result<()> {
+        let links =
+            self.socket.seen_links().map_err(|e| e.into_error("list links in", word_of_name(self.name.as_ref())))?;
+        let left = links.iter().map(|seen| &seen.link);
+        let left = left.filter(|link| link.group == Some(mark::DOOMED_GROUP) && !indices.contains(&link.index));
+        let spare = LinkChange { group: Some(mark::LINK_GROUP), ..LinkChange::default() };
+        let changes = left.map(|link| spare.of_link(link.index, &link.name)).collect();
+        self.socket.apply_each(changes).into_iter().collect()
     }
 
     /// Takes note of a link that is here.

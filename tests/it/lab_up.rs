@@ -586,3 +586,18 @@ fn a_lab_that_was_started_in_a_node_of_another_is_left_alone() {
     world.ok("lab down inner");
     world.ok("lab down outer");
 }
+
+#[test]
+fn links_that_a_killed_up_had_chosen_to_delete_stay_when_they_are_wanted_again() {
+    let world = World::for_labs();
+    let text = |pairs: &str| {
+        format!("name = \"outer\"\n[nodes.h1]\n[nodes.h2]\n[[links]]\nends = [\"h1:e{pairs}\", \"h2:e{pairs}\"]\n")
+    };
+    world.up(&text("[1-6]"));
+    let indices = world.indices("outer.h1");
+    // As it is where an up was killed between putting them into the group and deleting that.
+    world.sh("for n in 1 2 3; do ip -n outer.h1 link set e$n group 28276; done");
+    world.up(&text("[1-4]"));
+    let left: Vec<_> = indices.into_iter().filter(|line| !line.contains("e5") && !line.contains("e6")).collect();
+    assert_eq!(world.indices("outer.h1"), left);
+}
