@@ -300,7 +300,7 @@ impl Plan<'_> {
     fn new_links(&self) -> Vec<PlannedLink> {
         let mut done = BTreeSet::new();
         let mut new = Vec::new();
-        for (at, wanted) in links(self.desired).filter(|(at, _)| !self.kept.contains(at)) {
+        for (at, wanted) in links(self.desired).filter(|(at, _)| !self.kept.contains(at) && !is_lo(&at.name)) {
             if done.contains(&at) {
                 continue;
             }
@@ -393,6 +393,7 @@ impl Plan<'_> {
 
     fn raise_ports(&self) -> Vec<Step> {
         let place = Place::Switches;
+        // Where it was down before, an undo leaves it so.
         let Some(space) = self.desired.spaces.get(&place) else { return Vec::new() };
         let late =
             space.links.iter().filter(|(name, link)| is_late_port(&place, link) && self.is_to_rise(&place, name, link));

@@ -55,7 +55,12 @@ pub(super) struct Worker<'a> {
     pub ends_here: BTreeMap<Place, Vec<u32>>,
     /// Links that carried packets at the last look.
     pub operational: BTreeSet<At>,
+    /// What settings were, as nobody of the lab had set them, before this set them.
+    found: Found,
 }
+
+/// The values of settings, by place and name.
+type Found = BTreeMap<(Place, String), String>;
 
 /// How a run of steps is carried out.
 #[derive(PartialEq, Eq, Clone, Copy)]
@@ -95,6 +100,7 @@ impl<'a> Worker<'a> {
             leading_out: BTreeSet::new(),
             ends_here: BTreeMap::new(),
             operational: BTreeSet::new(),
+            found: Found::new(),
         };
         worker.adopt(observed);
         worker
@@ -189,7 +195,7 @@ impl<'a> Worker<'a> {
     /// All settings on one thread, which goes from one namespace to the next.
     fn change_sysctls(&mut self, steps: &[Step]) -> Result<()> {
         let defaults = Defaults::of(steps)?;
-        let (sites, lab) = (&mut self.sites, self.lab);
+        let (sites, lab, found) = (&mut self.sites, self.lab, &mut self.found);
         let mut done = Vec::new();
         let result = site::on_a_thread(|| {
             for run in steps.chunk_by(|one, next| one.place() == next.place()) {
@@ -198,7 +204,10 @@ impl<'a> Worker<'a> {
                 let site = sites.get_mut(place).ok_or_else(missing)?;
                 site.open()?.enter()?;
                 for step in run {
-                    change_sysctl(site, lab, step, &defaults)?;
+                    let setting = setting_of(step);
+                    let before = setting.as_ref().and_then(|setting| found.remove(setting));
+                    let was = change_sysctl(site, lab, step, (before, &defaults))?;
+                    found.extend(setting.zip(was));
                     done.push(step.clone());
                 }
             }
@@ -609,29 +618,45 @@ impl Defaults {
     }
 }
 
-/// On a thread that is inside. The mark comes before the value, and goes after it.
-fn change_sysctl(site: &mut Site, lab: &LabName, step: &Step, defaults: &Defaults) -> Result<()> {
+fn setting_of(step: &Step) -> Option<(Place, String)> {
+    match step {
+        Step::SetSysctl { place, key, .. } | Step::ResetSysctl { place, key, .. } => Some((place.clone(), key.clone())),
+        _ => None,
+    }
+}
+
+/// On a thread that is inside. The mark comes before the value, and goes after it. Returns what was there where nobody of
+/// the lab had set it; what is reset goes back to what was `before`, where that is known.
+fn change_sysctl(
+    site: &mut Site,
+    lab: &LabName,
+    step: &Step,
+    (before, defaults): (Option<String>, &Defaults),
+) -> Result<Option<String>> {
     let shown = |key: &str| format!("'{key}' in {}", site::shown(lab, step.place()));
     match step {
         Step::SetSysctl { key, old, new, .. } => {
+            let found = old.is_none().then(|| sysctl::read(key).ok()).flatten();
             if old.is_none() {
                 mark_sysctl(site, key, true)?;
             }
-            sysctl::write(key, new).map_err(|e| Error::os("set", shown(key), e).because(format!("to {new}")))
+            sysctl::write(key, new).map_err(|e| Error::os("set", shown(key), e).because(format!("to {new}")))?;
+            Ok(found)
         }
         Step::ResetSysctl { key, .. } => {
-            let usual = match sysctl::default_of(key) {
-                Some(usual) => sysctl::read(&usual).map_err(|e| Error::os("read", shown(&usual), e)).map(Some),
-                None => Ok(defaults.0.get(key).cloned()),
-            }?;
+            let usual = match (before, sysctl::default_of(key)) {
+                (Some(before), _) => Some(before),
+                (None, Some(usual)) => Some(sysctl::read(&usual).map_err(|e| Error::os("read", shown(&usual), e))?),
+                (None, None) => defaults.0.get(key).cloned(),
+            };
             match usual.map_or(Ok(()), |usual| sysctl::write(key, &usual)) {
                 // It went with its link.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 done => done.map_err(|e| Error::os("reset", shown(key), e))?,
             }
-            mark_sysctl(site, key, false)
+            mark_sysctl(site, key, false).map(|()| None)
         }
-        _ => Ok(()),
+        _ => Ok(None),
     }
 }
 

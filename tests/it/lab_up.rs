@@ -601,3 +601,22 @@ fn links_that_a_killed_up_had_chosen_to_delete_stay_when_they_are_wanted_again()
     let left: Vec<_> = indices.into_iter().filter(|line| !line.contains("e5") && !line.contains("e6")).collect();
     assert_eq!(world.indices("outer.h1"), left);
 }
+
+#[test]
+fn a_setting_by_hand_and_a_loopback_that_is_down_survive_an_undo() {
+    let world = World::for_labs();
+    world.up(OUTER);
+    world.sh("ip netns exec outer.h1 sysctl -qw net.ipv4.ip_default_ttl=99 net.ipv4.conf.eth0.rp_filter=2
+         ip -n outer.h2 link set lo down");
+    world.lab_file(&format!("{OUTER}\n[nodes.h3]\nrun = [{{ command = \"false\" }}]\n").replace(
+        "[nodes.h1]",
+        "[nodes.h1]\nsysctl = { \"net.ipv4.ip_default_ttl\" = \"32\", \"net.ipv4.conf.eth0.rp_filter\" = \"1\" }",
+    ));
+    let err = world.fails(1, "lab up /run/lab.toml");
+    assert!(!err.contains("undone"), "{err}");
+    assert_eq!(
+        world.sh("ip netns exec outer.h1 sysctl -n net.ipv4.ip_default_ttl net.ipv4.conf.eth0.rp_filter"),
+        "99\n2\n"
+    );
+    world.sh("ip -n outer.h1 -o link show lo | grep -v ip_default_ttl; ip -n outer.h2 -o link show lo | grep -v UP");
+}
