@@ -14,7 +14,11 @@ use super::{
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
     step::{At, LinkEdit, PlannedLink, Step},
 };
-use crate::{name::IfName, netlink::kind::Kind};
+use crate::{
+    addr::IfAddr,
+    name::IfName,
+    netlink::kind::{Kind, Shared},
+};
 
 /// What an Ethernet link takes unless it is told otherwise, in bytes.
 const USUAL_MTU_BYTES: u32 = 1500;
@@ -69,27 +73,41 @@ fn without_excluded(desired: &State, observed: &State) -> Option<State> {
     let kept = kept_links(desired, observed);
     let going: Vec<_> = links(observed).filter(|(at, _)| !kept.contains(at)).collect();
     let excludes = |new: &At, wanted: &LinkState, (old, seen): &(At, &LinkState)| {
-        let on_the_same = |lower: &IfName| kept.contains(&At { place: new.place.clone(), name: lower.clone() });
-        new.place == old.place && excludes(&wanted.what, &seen.what, on_the_same)
+        let is_kept = |lower: &IfName| kept.contains(&At { place: new.place.clone(), name: lower.clone() });
+        new.place == old.place && excludes(wanted, seen, is_kept)
     };
     let waits = |at: &At, wanted: &LinkState| !kept.contains(at) && going.iter().any(|old| excludes(at, wanted, old));
     let waiting: Vec<At> = links(desired).filter(|(at, wanted)| waits(at, wanted)).map(|(at, _)| at).collect();
-    if waiting.is_empty() {
+    let lengthened: Vec<(At, IfAddr)> = kept.iter().flat_map(|at| other_lengths(desired, observed, at)).collect();
+    if waiting.is_empty() && lengthened.is_empty() {
         return None;
     }
     let mut first = desired.clone();
+    for (at, addr) in &lengthened {
+        let link = first.spaces.get_mut(&at.place).and_then(|space| space.links.get_mut(&at.name));
+        if let Some(link) = link {
+            link.addrs.remove(addr);
+        }
+    }
     for at in &waiting {
         remove(&mut first, at);
     }
     Some(first)
 }
 
+/// New IPv6 addresses that differ from one that is there in the length of the prefix alone: a link has each once.
+fn other_lengths(desired: &State, observed: &State, at: &At) -> Vec<(At, IfAddr)> {
+    let (Some(wanted), Some(seen)) = (link(desired, at), link(observed, at)) else { return Vec::new() };
+    let is_there = |addr: &&IfAddr| addr.ip().is_ipv6() && seen.addrs.iter().any(|other| other.ip() == addr.ip());
+    wanted.addrs.difference(&seen.addrs).filter(is_there).map(|addr| (at.clone(), *addr)).collect()
+}
+
 /// Whether the kernel refuses one beside the other.
-fn excludes(wanted: &LinkWhat, seen: &LinkWhat, is_kept: impl Fn(&IfName) -> bool) -> bool {
-    match (wanted, seen) {
+fn excludes(wanted: &LinkState, seen: &LinkState, is_kept: impl Fn(&IfName) -> bool) -> bool {
+    match (&wanted.what, &seen.what) {
         (LinkWhat::Kind { kind, lower }, LinkWhat::Kind { kind: other, lower: on }) => {
-            let on_one = lower == on && lower.as_ref().is_some_and(is_kept);
-            kind.excludes(other, on_one)
+            let lower = lower == on && lower.as_ref().is_some_and(is_kept);
+            kind.excludes(other, Shared { lower, mac: wanted.mac.is_some() && wanted.mac == seen.mac })
         }
         _ => false,
     }
@@ -202,7 +220,7 @@ pub(super) fn rename(state: &mut State, At { place, name }: &At, to: &IfName) {
 }
 
 /// The largest packet of a link that is wanted, where nothing but the file decides it: the kernel's
-/// usual one for a veth, the smallest of its ports for a bridge.
+/// usual one for a veth, the smallest of its ports for a bridge, that of the link below for one that only stands on it.
 fn wanted_mtu(state: &State, at: &At) -> Option<u32> {
     let link = link(state, at)?;
     link.mtu_bytes.or_else(|| match &link.what {
@@ -212,6 +230,9 @@ fn wanted_mtu(state: &State, at: &At) -> Option<u32> {
             let ports = space.links.iter().filter(|(_, port)| port.master.as_ref() == Some(&at.name));
             let mtus = ports.map(|(_, port)| port.mtu_bytes.unwrap_or(USUAL_MTU_BYTES));
             Some(mtus.min().unwrap_or(USUAL_MTU_BYTES))
+        }
+        LinkWhat::Kind { kind, lower: Some(lower) } if kind.is_as_large_as_lower() => {
+            wanted_mtu(state, &At { place: at.place.clone(), name: lower.clone() })
         }
         LinkWhat::Kind { .. } => None,
     })
@@ -317,7 +338,10 @@ impl Plan<'_> {
     fn change_space(&self, place: &Place) -> Vec<Step> {
         let mut steps = Vec::new();
         let Some(space) = self.desired.spaces.get(place) else { return steps };
-        for (name, wanted) in &space.links {
+        // A link can be no larger than the one that it stands on.
+        let mut from_below: Vec<_> = space.links.iter().collect();
+        from_below.sort_by_key(|(name, _)| depth(space, name));
+        for (name, wanted) in from_below {
             let at = At { place: place.clone(), name: name.clone() };
             steps.extend(self.edit_link(&at, wanted));
         }
@@ -369,7 +393,11 @@ impl Plan<'_> {
     }
 
     fn raise_lo(&self, place: &Place) -> Option<Step> {
+        // Where it was down before, an undo leaves it so.
         let (name, _) = self.seen_space(place)?.links.iter().find(|(name, link)| is_lo(name) && !link.up)?;
+        if self.desired.spaces.get(place).is_some_and(|space| space.links.contains_key(name)) {
+            return None;
+        }
         let at = At { place: place.clone(), name: name.clone() };
         Some(Step::ChangeLink { at, change: LinkEdit::Up { new: true } })
     }
@@ -393,7 +421,6 @@ impl Plan<'_> {
 
     fn raise_ports(&self) -> Vec<Step> {
         let place = Place::Switches;
-        // Where it was down before, an undo leaves it so.
         let Some(space) = self.desired.spaces.get(&place) else { return Vec::new() };
         let late =
             space.links.iter().filter(|(name, link)| is_late_port(&place, link) && self.is_to_rise(&place, name, link));

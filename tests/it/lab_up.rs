@@ -567,6 +567,10 @@ fn what_the_kernel_refuses_beside_the_old_one_comes_behind_its_end() {
     pings.lost_nothing(&world);
 }
 
+/// Two nodes and a wire between them, brought up.
+const OUTER: &str =
+    "name = \"outer\"\n[nodes.h1]\n[nodes.h2]\n[[links]]\nends = [\"h1:eth0=10.0.0.1/24\", \"h2:eth0=10.0.0.2/24\"]\n";
+
 #[test]
 fn a_lab_that_was_started_in_a_node_of_another_is_left_alone() {
     let world = World::for_labs();
@@ -588,21 +592,6 @@ fn a_lab_that_was_started_in_a_node_of_another_is_left_alone() {
 }
 
 #[test]
-fn links_that_a_killed_up_had_chosen_to_delete_stay_when_they_are_wanted_again() {
-    let world = World::for_labs();
-    let text = |pairs: &str| {
-        format!("name = \"outer\"\n[nodes.h1]\n[nodes.h2]\n[[links]]\nends = [\"h1:e{pairs}\", \"h2:e{pairs}\"]\n")
-    };
-    world.up(&text("[1-6]"));
-    let indices = world.indices("outer.h1");
-    // As it is where an up was killed between putting them into the group and deleting that.
-    world.sh("for n in 1 2 3; do ip -n outer.h1 link set e$n group 28276; done");
-    world.up(&text("[1-4]"));
-    let left: Vec<_> = indices.into_iter().filter(|line| !line.contains("e5") && !line.contains("e6")).collect();
-    assert_eq!(world.indices("outer.h1"), left);
-}
-
-#[test]
 fn a_setting_by_hand_and_a_loopback_that_is_down_survive_an_undo() {
     let world = World::for_labs();
     world.up(OUTER);
@@ -619,4 +608,41 @@ fn a_setting_by_hand_and_a_loopback_that_is_down_survive_an_undo() {
         "99\n2\n"
     );
     world.sh("ip -n outer.h1 -o link show lo | grep -v ip_default_ttl; ip -n outer.h2 -o link show lo | grep -v UP");
+}
+
+#[test]
+fn the_length_of_an_ipv6_prefix_and_the_mode_of_a_macvlan_change() {
+    let world = World::for_labs();
+    let text = |length: u8, mode: &str, mtu: u32| {
+        format!(
+            "{OUTER}mtu = {mtu}\n[nodes.h1.interfaces]\n
+             a0 = {{ kind = \"macvlan\", mode = \"{mode}\", link = \"eth0\", mtu = {mtu}, addrs = [\"fd00::1/{length}\", \"10.9.0.1/{length}\"] }}\n
+             b0 = {{ kind = \"macvlan\", link = \"eth0\" }}\n"
+        )
+    };
+    let large = text(24, "private", 1300);
+    world.up(&large);
+    for text in [text(28, "private", 1400), text(28, "bridge", 1400), large] {
+        world.up(&text);
+        assert_eq!(world.drift(), [""; 0]);
+    }
+    world.sh("ip -n outer.h1 link show b0 | grep -q 'mtu 1300'");
+    world.sh("ip -n outer.h1 addr flush dev a0; ip -n outer.h1 addr add fd00::1/80 dev a0");
+    world.ok("lab up /run/lab.toml");
+    assert_eq!(world.drift(), [""; 0]);
+}
+
+#[test]
+fn links_that_a_killed_up_had_chosen_to_delete_stay_when_they_are_wanted_again() {
+    let world = World::for_labs();
+    let text = |pairs: &str| {
+        format!("name = \"outer\"\n[nodes.h1]\n[nodes.h2]\n[[links]]\nends = [\"h1:e{pairs}\", \"h2:e{pairs}\"]\n")
+    };
+    world.up(&text("[1-6]"));
+    let indices = world.indices("outer.h1");
+    // As it is where an up was killed between putting them into the group and deleting that.
+    world.sh("for n in 1 2 3; do ip -n outer.h1 link set e$n group 28276; done");
+    world.up(&text("[1-4]"));
+    let left: Vec<_> = indices.into_iter().filter(|line| !line.contains("e5") && !line.contains("e6")).collect();
+    assert_eq!(world.indices("outer.h1"), left);
 }

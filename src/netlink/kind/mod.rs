@@ -12,6 +12,8 @@ use netlink_packet_route::link::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use seen::Shared;
+
 pub use ip_tunnel::{Gre, GreWay, Inner, IpTunnel};
 pub use stacked::{IpVlan, IpVlanIsolation, IpVlanMode, MacVlan, MacVlanMode, Vlan, VlanProtocol, Vrf};
 pub use switch::{AdSelect, Bond, BondMode, Bridge, XmitHashPolicy};

@@ -65,6 +65,15 @@ fn wanted_or_usual<T: Copy>(seen: Option<T>, wanted: Option<T>, usual: Option<T>
     }
 }
 
+/// What two links have in common.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shared {
+    /// The link that they stand on.
+    pub lower: bool,
+    /// The hardware address.
+    pub mac: bool,
+}
+
 fn differing<T: PartialEq + Copy>(old: Option<T>, new: Option<T>) -> Option<T> {
     if old == new { None } else { new }
 }
@@ -81,11 +90,15 @@ impl Kind {
         }
     }
 
-    /// Whether the kernel refuses to make a link of this kind beside one that is there, whatever their names; `on_one` says
-    /// that both stand on the same link. Where not all is known of that one, it may.
-    pub(crate) fn excludes(&self, there: &Self, on_one: bool) -> bool {
+    /// Whether the kernel refuses a link of this kind beside one that is there, whatever their names. Where not all is
+    /// known of that one, it may.
+    pub(crate) fn excludes(&self, there: &Self, shared: Shared) -> bool {
         match (self, there) {
-            (Self::Vlan(new), Self::Vlan(there)) => on_one && there.id.is_none_or(|id| new.id == Some(id)),
+            (Self::Vlan(new), Self::Vlan(there)) => shared.lower && there.id.is_none_or(|id| new.id == Some(id)),
+            (Self::MacVlan(new) | Self::MacVtap(new), Self::MacVlan(there) | Self::MacVtap(there)) => {
+                let alone = [new, there].iter().any(|one| one.mode == Some(MacVlanMode::Passthru));
+                shared.lower && (shared.mac || alone)
+            }
             (Self::Vxlan(new), Self::Vxlan(there)) => there.id.is_none_or(|id| new.id == Some(id)),
             (Self::Geneve(_), Self::Geneve(_))
             | (Self::Gre(_), Self::Gre(_))
@@ -94,6 +107,11 @@ impl Kind {
             | (Self::Sit(_), Self::Sit(_)) => true,
             _ => false,
         }
+    }
+
+    /// Whether it takes packets as large as the link does that it stands on, unless it is told otherwise.
+    pub(crate) fn is_as_large_as_lower(&self) -> bool {
+        matches!(self, Self::Vlan(_) | Self::MacVlan(_) | Self::MacVtap(_) | Self::IpVlan(_) | Self::IpVtap(_))
     }
 
     /// What has to be told to a link of kind `old`, and no more.
