@@ -72,3 +72,29 @@ check "with a warning" 1 "$(grep -c 'warning: .*room for 16 neighbours (net.ipv4
 check "as written" 0 "$(code nsnet lab status /tmp/crowd.toml)"
 check "the crowd goes" 0 "$(code nsnet lab down crowd)"
 room 128 512 1024
+
+# What the kernel refuses beside the old one takes its place all the same: by another name, and told otherwise.
+kinds() {
+    cat <<LAB
+name = "kinds"
+[nodes.b]
+[[links]]
+ends = ["a:eth0=10.0.0.1/24", "b:eth0=10.0.0.2/24"]
+mtu = $2
+[nodes.a.interfaces]
+$1v = { kind = "vlan", id = 7, link = "eth0", addrs = ["fd07::1/$3"] }
+$1x = { kind = "vxlan", id = 7, dstport = 4789, remote = "10.0.0.$4", link = "eth0" }
+$1g = { kind = "gre", local = "10.0.0.1", remote = "10.0.0.2", ttl = $4 }
+$1i = { kind = "ipip", local = "10.0.0.1", remote = "10.0.0.2", ttl = $4 }
+$1n = { kind = "geneve", id = 7, remote = "10.0.0.$4" }
+$1p = { kind = "ipvlan", link = "eth0" }
+LAB
+}
+for words in "a 1400 64 2" "b 1500 80 3" "b 1300 64 4" "a 1400 64 2"; do
+    # shellcheck disable=SC2086 # four words
+    kinds $words >/tmp/kinds.toml
+    check "kinds of $words come up" 0 "$(code nsnet lab up /tmp/kinds.toml)"
+    check "kinds of $words are as written" "[]" "$(nsnet -j lab plan /tmp/kinds.toml 2>&1)"
+done
+check "the vlan is as large as what it stands on" 1 "$(/bin/ip -n kinds.a -o link show av | grep -c 'mtu 1400')"
+check "kinds go" 0 "$(code nsnet lab down kinds)"
