@@ -13,7 +13,7 @@ use super::{
     files,
     lock::Lock,
     mark,
-    observe::{Named, Observed, marks_of, observe, outline},
+    observe::{Named, Observed, Stranger, marks_of, observe, outline},
     plan::plan,
     preflight, runs,
     site::{self, Sites},
@@ -68,6 +68,8 @@ pub struct Raised {
 pub struct Lowered {
     /// The names that are gone, and what became of each namespace.
     pub namespaces: Vec<Deletion>,
+    /// What the user should know, though it worked.
+    pub warnings: Vec<String>,
     /// How many nodes had files in `/etc/netns`, or where they are instead, which are gone too.
     pub nodes_with_files: usize,
 }
@@ -387,6 +389,8 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
     let stopped = runs::stop(lab, &homes, &|_, _| true)?;
     runs::remove_logs(lab)?;
+    let renamed = observed.strangers.iter().filter(|stranger| stranger.is_renamed);
+    let warnings = renamed.map(|Stranger { name, why, .. }| format!("{name} is left alone: {why}")).collect();
     let doomed = named.iter().map(|named| Doomed {
         name: named.name.clone(),
         // Those are deleted first.
@@ -410,7 +414,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
         lock.remove();
     }
     let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();
-    Ok(Lowered { namespaces, nodes_with_files })
+    Ok(Lowered { namespaces, warnings, nodes_with_files })
 }
 
 /// Waits for ends in the starting namespace that go by themselves, as after an `up` that was killed. What does not go in

@@ -17,7 +17,7 @@ use super::{
     files, mark, runs,
     site::{self, Inside, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, Space, State},
-    step::At,
+    step::{At, word_of},
 };
 use crate::{
     addr::{Family, IfAddr},
@@ -76,6 +76,8 @@ pub(super) struct Stranger {
     pub place: Place,
     pub name: NsName,
     pub why: String,
+    /// Whether it has a mark of the lab, and another name than that says.
+    pub is_renamed: bool,
 }
 
 /// Looks at a lab. `desired` tells which options of links are compared; `known` are connections that are
@@ -201,7 +203,9 @@ impl Names {
         match Standing::of(&name)? {
             Some(Standing::Alive(ns)) => self.alive.push(Named { place, name, ns }),
             Some(Standing::Dead) => self.dead.push(name),
-            Some(Standing::Foreign(why)) => self.strangers.push(Stranger { place, name, why }),
+            Some(Standing::Foreign(why)) => {
+                self.strangers.push(Stranger { place, name, why, is_renamed: false });
+            }
             // It went meanwhile.
             None => {}
         }
@@ -214,9 +218,13 @@ impl Names {
         let (alive, strangers) = std::mem::take(&mut self.alive).into_iter().partition(is_marked);
         self.alive = alive;
         for Named { place, name, .. } in strangers {
-            sight.views.remove(&place);
-            let why = format!("it is no namespace of the lab {lab}: its 'lo' has no mark of it");
-            self.strangers.push(Stranger { place, name, why });
+            let mark = sight.views.remove(&place).and_then(|view| mark::read_note(view.loopback()?.alias.as_deref()?));
+            let is_renamed = mark.as_ref().is_some_and(|(of, _)| of == lab);
+            let why = match mark.filter(|_| is_renamed) {
+                Some((_, was)) => format!("by its mark it is '{}' of lab {lab}, and was renamed", word_of(&was)),
+                None => format!("it is no namespace of the lab {lab}: its 'lo' has no mark of it"),
+            };
+            self.strangers.push(Stranger { place, name, why, is_renamed });
         }
     }
 }

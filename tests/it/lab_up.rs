@@ -646,3 +646,17 @@ fn links_that_a_killed_up_had_chosen_to_delete_stay_when_they_are_wanted_again()
     let left: Vec<_> = indices.into_iter().filter(|line| !line.contains("e5") && !line.contains("e6")).collect();
     assert_eq!(world.indices("outer.h1"), left);
 }
+
+#[test]
+fn down_says_what_lives_on_and_what_was_renamed() {
+    let world = World::for_labs();
+    world.up(OUTER);
+    let _living = world.start("exec $NSNET exec outer.h1 sh -c 'echo in; exec cat'");
+    world.ok("rename outer.h2 outer.h9");
+    let down = world.nsnet(["lab", "down", "outer"]);
+    assert_eq!(down.out, "outer: down, 0 namespaces gone, 1 lives on without its name\n", "{down}");
+    let renamed = "nsnet: warning: 'outer.h9' is left alone: by its mark it is 'h2' of lab 'outer', and was renamed\n";
+    assert!(down.err.starts_with(renamed) && down.err.contains("'outer.h1' is deleted, but"), "{down}");
+    world.ok("rename outer.h9 outer.h2");
+    assert_eq!(world.ok("lab down outer"), "outer: down, 1 namespace gone\n");
+}

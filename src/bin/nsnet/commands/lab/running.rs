@@ -49,6 +49,7 @@ pub fn down(args: LabTarget, context: &mut Context<'_>) -> Result<LabAnswer, Fai
         Target::File(file) => File::read(&file)?.lab()?.name,
     };
     let lowered = lab::down(&name)?;
+    lowered.warnings.into_iter().for_each(|warning| context.warn(warning));
     let mut removed = Vec::new();
     let mut failed = false;
     for deletion in lowered.namespaces {

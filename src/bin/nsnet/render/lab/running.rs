@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use nsnet::{
     LabName,
-    lab::{Difference, Found, Place, Space, State, Step, word_of},
+    lab::{Difference, Found, Place, Space, State, Step, lives_on, word_of},
     name::escaped,
 };
 use serde::Serialize;
@@ -143,5 +143,11 @@ pub fn down(out: &mut impl Write, format: Format, lab: &LabName, removed: &[Remo
     if format.json {
         return json::removed(out, format.pretty, removed);
     }
-    writeln!(out, "{}: down, {} gone", lab.as_str(), counted(removed.len(), "namespace"))
+    let living = removed.iter().filter(|removed| lives_on(&removed.outcome)).count();
+    let gone = counted(removed.len() - living, "namespace");
+    match living {
+        0 => writeln!(out, "{}: down, {gone} gone", lab.as_str()),
+        1 => writeln!(out, "{}: down, {gone} gone, 1 lives on without its name", lab.as_str()),
+        _ => writeln!(out, "{}: down, {gone} gone, {living} live on without their names", lab.as_str()),
+    }
 }
