@@ -334,7 +334,7 @@ impl Route {
         header.kind = RouteType::from(self.kind.map_or(0, RouteKind::number));
         header.protocol = RouteProtocol::from(self.protocol.unwrap_or(0));
         header.scope = RouteScope::from(self.scope.unwrap_or(SCOPE_UNIVERSE));
-        header.flags = RouteFlags::from_bits_retain(self.flags);
+        // All others are the kernel's to say; it refuses a route that says that it is dead or has no carrier.
         header.flags.set(RouteFlags::Onlink, self.hop.onlink);
         let table = self.table.unwrap_or_else(|| self.usual_table());
         header.table = u8::try_from(table).unwrap_or(0);

@@ -85,6 +85,24 @@ fn a_dry_run_touches_nothing_and_names_are_taken_from_the_lab() {
 }
 
 #[test]
+fn a_route_without_a_carrier_is_adopted_and_given_back() {
+    let world = World::for_labs();
+    world.sh("ip netns add a; ip netns add b; ip link add x netns a type veth peer name x netns b
+        for ns in a b; do ip -n $ns link set lo up; done
+        ip -n a addr add 10.0.0.1/24 dev x; ip -n a link set x up; ip -n a route add default via 10.0.0.2
+        ip -n a route show | grep -q linkdown; mkdir /run/netns/l.b");
+    let routes = world.sh("ip -n a route");
+    // The names come last: marks have been set, and are taken back.
+    let err = world.fails(1, "lab adopt --name l a b");
+    assert!(err.contains("l.b"), "{err}");
+    assert_eq!(world.sh("ip -n a route"), routes);
+    world.sh("rmdir /run/netns/l.b");
+    world.lab_file(&world.ok("lab adopt --name l a b"));
+    assert_eq!(world.sh("ip -n l.a route show default"), "default via 10.0.0.2 dev x proto 110 linkdown \n");
+    assert_eq!(world.ok("lab plan /run/lab.toml"), "write file hosts of a\nwrite file hosts of b\n");
+}
+
+#[test]
 fn what_a_file_cannot_hold_is_named_and_left_alone() {
     let world = World::for_labs();
     world.sh("ip netns add a; ip netns add b; ip netns add other; ip -n a link set lo up; ip -n b link set lo up
