@@ -113,6 +113,10 @@ fn add_own(
     if draft.nodes[node].interface(name.as_str()).is_some() {
         return faults.add(key.span(), format!("{title} has two interfaces {name}"));
     }
+    if draft.nodes[node].place == Place::Here {
+        let hint = "in the starting namespace, a lab has only ends of its links";
+        return faults.advise(kind.span(), format!("'.' has no {}", kind.get_ref().word()), hint);
+    }
     check_kind(kind, said, faults);
     let added = Interface {
         name,

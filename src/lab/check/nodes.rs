@@ -57,10 +57,17 @@ fn place(name: &str, key: &Placed<String>, faults: &mut Faults) -> Option<Place>
     }
 }
 
-/// The starting namespace is somebody's: only links, addresses, routes and settings are added to it.
+/// The starting namespace is somebody's: only ends of links, with their addresses, and routes through them are
+/// added to it, because these go with the lab.
 fn refuse_what_is_not_of_here(said: &spec::Node, faults: &mut Faults) {
     let hint = "'.' is the namespace that the lab is brought up in, which is not the lab's";
     let mut refuse = |span, key: &str| faults.advise(span, format!("'.' has no '{key}'"), hint);
+    if let Some(forward) = &said.forward {
+        refuse(forward.span(), "forward");
+    }
+    for (setting, _) in said.sysctl.iter().take(1) {
+        refuse(setting.span(), "sysctl");
+    }
     if let Some(hostname) = &said.hostname {
         refuse(hostname.span(), "hostname");
     }

@@ -204,6 +204,10 @@ fn resolve_one(said: &Said, kind: &str, family: Family, draft: &Draft, node: usi
     }
     let dev = if kind == "unicast" { device(said, via, draft, node)? } else { None };
     let itself = &draft.nodes[node];
+    let through_own = || dev.as_ref().is_some_and(|dev| itself.interface(dev.as_str()).is_some());
+    if itself.place == Place::Here && !through_own() {
+        return Err("a route of '.' leads through a link of the lab, and goes with it".into());
+    }
     if let Some(src) =
         said.src.filter(|src| itself.place != Place::Here && !itself.addrs().any(|addr| addr.ip() == *src))
     {
