@@ -174,3 +174,29 @@ fn a_failure_in_the_middle_leaves_everything_as_it_was() {
     world.sh("rmdir /run/netns/l.b");
     world.ok("lab adopt --name l a b");
 }
+
+#[test]
+fn a_lab_that_is_there_gives_its_file_again_unless_it_has_networks() {
+    let world = World::for_labs();
+    world.sh("ip netns add t.a; ip netns add t.b; ip -n t.a link set lo up; ip -n t.b link set lo up
+        ip link add x netns t.a type veth peer name x netns t.b");
+    let file = world.ok("lab adopt t.*");
+    world.lab_file(&file);
+    world.ok("lab up /run/lab.toml");
+    let again = world.nsnet(["lab", "adopt", "t.*"]);
+    assert_eq!((again.err.as_str(), again.out.as_str()), ("", file.as_str()), "{again}");
+    // What is not the lab's is told.
+    world.sh("rm /run/nsnet/etc/t.a/hosts; touch /run/nsnet/etc/t.a/mine");
+    let told = world.nsnet(["lab", "adopt", "t.*"]);
+    assert!(told.err.contains("'/run/nsnet/etc/t.a' is not the lab's"), "{told}");
+
+    world.lab_file("name = \"net\"\nnodes.a = {}\nnetworks.lan.members = [\"a\"]\n");
+    world.ok("lab up /run/lab.toml");
+    let err = world.fails(1, "lab adopt net.*");
+    assert!(
+        err.contains(
+            "it holds the networks of lab 'net', which has its file already; 'nsnet lab show net' shows what runs"
+        ),
+        "{err}"
+    );
+}

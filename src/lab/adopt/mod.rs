@@ -15,7 +15,7 @@ use std::{
 use super::{
     Lab,
     check::FORWARDING,
-    list,
+    files, list,
     lock::Lock,
     mark,
     observe::{Named, Survey, marks_of, survey},
@@ -76,7 +76,9 @@ pub fn adopt(lab: Option<&LabName>, patterns: &[String], dry: bool) -> Result<Ad
     notes.extend(written.left_out);
     let checked = Lab::of(written.spec).map_err(|problems| failed(lab, &problems))?;
     notes.extend(differences(&checked, &written.state));
-    notes.extend(old_names.iter().filter_map(|(place, old)| files_of(lab, place, old)));
+    for (place, old) in &old_names {
+        notes.extend(files_of(lab, place, old)?);
+    }
     let renamed = old_names.into_iter().filter_map(|(place, old)| Some((old, mark::ns_name(lab, &place)?)));
     let renamed: Vec<_> = renamed.filter(|(old, new)| old != new).collect();
     if !dry {
@@ -133,7 +135,10 @@ fn places_of(lab: &LabName, names: Vec<NsName>) -> Result<(Vec<Named>, Vec<Strin
             seen.insert(ns.id(), other);
             continue;
         }
-        let place = Place::Node(node_of(lab, &name)?);
+        let place = match node_of(lab, &name) {
+            Ok(node) => Place::Node(node),
+            Err(e) => return Err(why_not(Named { place: Place::Switches, name, ns }, e)),
+        };
         if let Some(Named { name: other, .. }) = places.iter().find(|other: &&Named| other.place == place) {
             let why = format!("it would be the same node as {other}; rename one of them");
             return Err(Error::of_kind(ErrorKind::Exists, "adopt", name, why));
@@ -141,6 +146,21 @@ fn places_of(lab: &LabName, names: Vec<NsName>) -> Result<(Vec<Named>, Vec<Strin
         places.push(Named { place, name, ns });
     }
     Ok((places, notes))
+}
+
+/// Why something whose name is none of a node is not adopted: that of the switches is renamed by nobody.
+fn why_not(named: Named, because: Error) -> Error {
+    let name = named.name.clone();
+    match marks_of(&[named]).map(|mut marks| marks.pop().flatten()) {
+        Ok(Some((of, Place::Switches))) => {
+            let of = of.as_str();
+            let why = format!(
+                "it holds the networks of lab '{of}', which has its file already; 'nsnet lab show {of}' shows what runs"
+            );
+            Error::of_kind(ErrorKind::Exists, "adopt", name, why)
+        }
+        _ => because,
+    }
 }
 
 fn node_of(lab: &LabName, name: &NsName) -> Result<NodeName> {
@@ -184,16 +204,19 @@ fn differences(lab: &Lab, found: &State) -> Vec<String> {
 }
 
 /// What lies over `/etc` is in the way of the lab's own, or stays behind.
-fn files_of(lab: &LabName, place: &Place, old: &NsName) -> Option<String> {
-    let new = mark::ns_name(lab, place)?;
+fn files_of(lab: &LabName, place: &Place, old: &NsName) -> Result<Option<String>> {
+    let Some(new) = mark::ns_name(lab, place) else { return Ok(None) };
+    if new == *old && files::read(lab, place, &mut BTreeSet::new())?.foreign.is_none() {
+        return Ok(None);
+    }
     let dirs = ETC_DIRS.map(|dir| Path::new(dir).join(old.as_os_str()));
-    let dir = dirs.into_iter().find(|dir| dir.exists())?;
+    let Some(dir) = dirs.into_iter().find(|dir| dir.exists()) else { return Ok(None) };
     let dir = quoted(dir.as_os_str());
-    Some(if new == *old {
+    Ok(Some(if new == *old {
         format!("{dir} is not the lab's: 'lab up' asks for it to be moved away; 'files' of the node can say it")
     } else {
         format!("{dir} is left as it is, and no longer seen by commands in {new}; 'files' of the node can say it")
-    })
+    }))
 }
 
 /// What takes namespaces over, and can take that back.
