@@ -654,9 +654,19 @@ fn down_says_what_lives_on_and_what_was_renamed() {
     let _living = world.start("exec $NSNET exec outer.h1 sh -c 'echo in; exec cat'");
     world.ok("rename outer.h2 outer.h9");
     let down = world.nsnet(["lab", "down", "outer"]);
-    assert_eq!(down.out, "outer: down, 0 namespaces gone, 1 lives on without its name\n", "{down}");
+    assert_eq!(down.out, "outer: down, 0 namespaces gone, 1 lives on without a name\n", "{down}");
     let renamed = "nsnet: warning: 'outer.h9' is left alone: by its mark it is 'h2' of lab 'outer', and was renamed\n";
     assert!(down.err.starts_with(renamed) && down.err.contains("'outer.h1' is deleted, but"), "{down}");
     world.ok("rename outer.h9 outer.h2");
     assert_eq!(world.ok("lab down outer"), "outer: down, 1 namespace gone\n");
+}
+
+#[test]
+fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
+    let world = World::for_labs();
+    world.lab_file("name = \"l\"\nnodes = { a = {}, b = {} }\n");
+    world.ok("lab up /run/lab.toml");
+    let holder = world.start("exec $NSNET lab exec l/a sh -c 'echo ready; exec cat'");
+    assert_eq!(world.nsnet(["-q", "lab", "down", "l"]).ok(), "l: down, 1 namespace gone, 1 lives on without a name\n");
+    drop(holder);
 }

@@ -4,8 +4,9 @@ use std::io::{self, Write};
 
 use nsnet::{
     LabName,
-    lab::{Difference, Found, Place, Space, State, Step, lives_on, word_of},
+    lab::{Difference, Found, Place, Space, State, Step, word_of},
     name::escaped,
+    netns::Outcome,
 };
 use serde::Serialize;
 
@@ -143,11 +144,17 @@ pub fn down(out: &mut impl Write, format: Format, lab: &LabName, removed: &[Remo
     if format.json {
         return json::removed(out, format.pretty, removed);
     }
-    let living = removed.iter().filter(|removed| lives_on(&removed.outcome)).count();
-    let gone = counted(removed.len() - living, "namespace");
-    match living {
-        0 => writeln!(out, "{}: down, {gone} gone", lab.as_str()),
-        1 => writeln!(out, "{}: down, {gone} gone, 1 lives on without its name", lab.as_str()),
-        _ => writeln!(out, "{}: down, {gone} gone, {living} live on without their names", lab.as_str()),
+    let count = |is: fn(&Outcome) -> bool| removed.iter().filter(|removed| is(&removed.outcome)).count();
+    let held = count(|outcome| matches!(outcome, Outcome::Held(_) | Outcome::HeldUnseen));
+    let unknown = count(|outcome| matches!(outcome, Outcome::Unwatched(_)));
+    write!(out, "{}: down, {} gone", lab.as_str(), counted(removed.len() - held - unknown, "namespace"))?;
+    match held {
+        0 => {}
+        1 => write!(out, ", 1 lives on without a name")?,
+        _ => write!(out, ", {held} live on without a name")?,
     }
+    if unknown > 0 {
+        write!(out, ", {unknown} not known to be gone")?;
+    }
+    writeln!(out)
 }
