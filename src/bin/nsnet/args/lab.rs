@@ -68,15 +68,15 @@ pub struct LabTest {
 
 #[derive(Debug, Args)]
 pub struct LabTarget {
-    /// The lab by its name, or its file; that of a file has a '.' or a '/' in it.
-    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    /// The lab by its name, or its file; that of a file has a '.' or a '/' in it, and '-' is stdin.
+    #[arg(value_name = "LAB|FILE|-", value_parser = target())]
     pub target: Target,
 }
 
 #[derive(Debug, Args)]
 pub struct LabStatus {
-    /// The lab by its name, or its file; without one, the labs are listed.
-    #[arg(value_name = "LAB|FILE", value_parser = target())]
+    /// The lab by its name, or its file, where '-' is stdin; without one, the labs are listed.
+    #[arg(value_name = "LAB|FILE|-", value_parser = target())]
     pub target: Option<Target>,
 }
 
