@@ -105,6 +105,19 @@ fn a_command_in_a_batch_is_a_process_of_its_own_and_its_code_counts() {
 }
 
 #[test]
+fn a_command_in_a_node_of_a_lab_does_not_end_the_batch() {
+    let world = World::for_labs();
+    world.lab_file("name = \"x\"\n[nodes.a]\n");
+    world.ok("lab up /run/lab.toml");
+    let ran = world.batch("", "lab exec x/a cat\nlab exec x/a echo one\nlab exec x --all echo two\nlist");
+    assert_eq!(ran.ok(), "one\na: two\nx.a\n");
+    world.batch("", "lab exec x/a sh -c 'exit 7'\nlist").fails(7);
+    let err = world.batch("-force", "lab exec x/a sh -c 'kill -9 $$'\nlist").fails(1);
+    assert!(err.contains("-:1: the command ended with 137"), "{err}");
+    world.ok("lab down x");
+}
+
+#[test]
 fn behind_ip_and_called_as_ip_the_words_of_ip_hold() {
     let world = World::new();
     world.ok("add red");

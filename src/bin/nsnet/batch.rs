@@ -10,7 +10,7 @@ use std::{
 use nsnet::NsRef;
 
 use crate::{
-    args::{Cli, Globals, Verb},
+    args::{Cli, Globals, LabQuestion, Verb},
     carry_out,
     commands::{Failure, Session, code_of},
     render::Style,
@@ -62,6 +62,11 @@ fn is_of_batch(word: &OsStr) -> bool {
     word == "--force" || word.to_string_lossy().starts_with("--batch=")
 }
 
+/// Of what lies behind `lab`, only a command in one node is what this process would become.
+fn becomes_a_command(cli: &Cli) -> bool {
+    matches!(&cli.verb, Verb::Lab(lab) if matches!(lab.question, LabQuestion::Exec(_))) && !cli.globals.all
+}
+
 struct Batch<'a> {
     file: String,
     /// Those in front of `-batch`: they hold for each line.
@@ -92,7 +97,8 @@ impl Batch<'_> {
         }
         let cli = match self.plain(&words) {
             Some(cli) => cli,
-            None => match Cli::read(&self.whole(words)) {
+            None => match Cli::read(&self.whole(words.clone())) {
+                Ok(cli) if becomes_a_command(&cli) => return self.alone(words, &report),
                 Ok(cli) => cli,
                 Err(e) if e.use_stderr() => {
                     return report.misuse(report::usage_text(&e).lines().next().unwrap_or_default());

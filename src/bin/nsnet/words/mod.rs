@@ -27,7 +27,7 @@ use nsnet::{NsRef, name::escaped};
 use grammar::Summary;
 
 /// The command line in nsnet's own words.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
     /// In front of the verb.
     pub options: Vec<OsString>,
