@@ -244,3 +244,16 @@ fn commands_that_cannot_be_told_apart_are_refused() {
     let out = world.nsnet(["lab", "check", "/run/lab.toml"]).out;
     assert!(out.contains("two commands are called 'cat'") && out.contains("its log is called so"), "{out}");
 }
+
+#[test]
+fn of_a_line_that_asks_whether_it_is_ready_nothing_is_left() {
+    let world = world();
+    // A shell that waits for what it has started.
+    let asked = "name = \"run\"\n[[nodes.a.run]]\nname = \"slow\"\ncommand = \"exec cat /run/fifo\"\n\
+                 ready = { command = \"sleep 71231; :\" }\nwithin = \"500ms\"\n";
+    let err = world.up_here(asked).fails(1);
+    assert!(err.contains("'sh -c sleep 71231; :' did not succeed within 500ms"), "{err}");
+    // A process that was killed may take a moment to be gone.
+    let gone = format!("while grep -qsz '^WORLD={}$' /proc/[0-9]*/environ; do :; done", world.pid());
+    world.sh(&format!("timeout 20 sh -c \"{}\"", gone.replace('$', "\\$")));
+}

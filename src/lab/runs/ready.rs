@@ -10,7 +10,7 @@ use std::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
-    process::Signal,
+    process::{Pid, Signal, kill_process_group},
 };
 
 use super::spawn::{self, Home};
@@ -74,11 +74,18 @@ fn is_ready(
             if !matches!(ended, Ok(true)) {
                 let _ = process::send_signal(&child.pidfd, Signal::KILL.as_raw());
             }
+            end_group(&child);
             let code = spawn::reap(&child);
             drop(known);
             ended.map(|ended| ended && code == Some(0))
         }
     }
+}
+
+/// Ends what a child has left running in its process group, as that of a check: a shell is not all of a line.
+fn end_group(child: &Child) {
+    // It leads its group, and is not reaped yet, so its number means no other; an error says that nobody is left in it.
+    let _ = Pid::from_raw(child.pid.cast_signed()).map(|group| kill_process_group(group, Signal::KILL));
 }
 
 /// Waits for the end of a child; false where the command ended, or the time is over.
