@@ -388,7 +388,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let _signals = Held::hold();
     let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
     let stopped = runs::stop(lab, &homes, &|_, _| true)?;
-    runs::remove_logs(lab)?;
+    runs::remove_files(lab)?;
     let renamed = observed.strangers.iter().filter(|stranger| stranger.is_renamed);
     let warnings = renamed.map(|Stranger { name, why, .. }| format!("{name} is left alone: {why}")).collect();
     let doomed = named.iter().map(|named| Doomed {

@@ -257,3 +257,30 @@ fn of_a_line_that_asks_whether_it_is_ready_nothing_is_left() {
     let gone = format!("while grep -qsz '^WORLD={}$' /proc/[0-9]*/environ; do :; done", world.pid());
     world.sh(&format!("timeout 20 sh -c \"{}\"", gone.replace('$', "\\$")));
 }
+
+/// Programs that show what they do as their title overwrite their environment; others start with none.
+#[test]
+fn a_command_that_overwrites_its_environment_is_still_known() {
+    let world = World::for_labs();
+    let text = "name = \"lab\"\n[nodes.a]\n[[nodes.a.run]]\nname = \"titled\"\ncommand = [\"perl\", \"-e\", '$0 = \"mydaemon\" . \"x\" x 4000; sleep 1000']\n
+        [[nodes.a.run]]\nname = \"bare\"\ncommand = \"exec env -i sh -c 'sleep 1000 & exec sleep 1000'\"\n";
+    world.up(text);
+    assert_eq!(world.drift(), [""; 0]);
+    let running = || world.sh("ip netns pids lab.a | wc -l");
+    assert_eq!(running(), "3\n");
+    assert_eq!(world.up(text), "lab: as written, nothing to do\n");
+    world.up(&text.replace("4000", "3000"));
+    assert_eq!(running(), "3\n");
+    world.up("name = \"lab\"\n[nodes.a]\n");
+    assert_eq!(world.sh("ip netns pids lab.a; ls -d /run/nsnet/run 2>/dev/null || :"), "");
+    // What was written down of a process is not believed of another one that has its number.
+    world.up(text);
+    world.sh(
+        "pkill -KILL -f ^mydaemon; cd /run/nsnet/run; [ $(ls | wc -l) = 2 ]; sed -i '1s/^[0-9]* /1 /' lab.a.titled",
+    );
+    assert_eq!(world.drift(), ["a: titled does not run"]);
+    world.up(text);
+    let down = world.ok("lab down lab");
+    assert_eq!(down, "lab: down, 1 namespace gone\n");
+    assert_eq!(world.sh("ls /run/nsnet/run /run/nsnet/log 2>/dev/null || :"), "");
+}

@@ -1,4 +1,5 @@
-//! What tells that a process is a command of a lab: variables of the environment that it was started with.
+//! What tells that a process is a command of a lab: variables of the environment that it was started with. What a command
+//! starts has them too.
 
 use std::{collections::HashMap, ffi::OsString, os::unix::fs::MetadataExt};
 
@@ -16,7 +17,7 @@ const HOME: &str = "NSNET_HOME";
 const COMMAND: &str = "NSNET_COMMAND";
 
 /// The mark of one command.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mark {
     pub lab: String,
     pub node: String,
@@ -31,16 +32,21 @@ pub(super) fn home() -> String {
     dir.map_or_else(|_| String::new(), |dir| format!("{}:{}", dir.dev(), dir.ino()))
 }
 
-/// An environment with the mark of a command in it, instead of any other.
-pub(super) fn put_into(env: &mut Vec<(OsString, OsString)>, lab: &LabName, node: &NodeName, run: &Run) {
+/// The mark of a command, as variables.
+pub(super) fn entries(lab: &LabName, node: &NodeName, run: &Run) -> [(&'static str, String); 5] {
     let words: Vec<String> = run.argv.iter().map(|word| format!("{}:{word}", word.len())).collect();
-    let marks = [
+    [
         (LAB, lab.as_str().to_owned()),
         (NODE, node.as_str().to_owned()),
         (RUN, run.name.clone()),
         (HOME, home()),
         (COMMAND, words.concat()),
-    ];
+    ]
+}
+
+/// An environment with the mark of a command in it, instead of any other.
+pub(super) fn put_into(env: &mut Vec<(OsString, OsString)>, lab: &LabName, node: &NodeName, run: &Run) {
+    let marks = entries(lab, node, run);
     env.retain(|(key, _)| marks.iter().all(|(mark, _)| key != mark));
     env.extend(marks.map(|(key, value)| (key.into(), value.into())));
 }

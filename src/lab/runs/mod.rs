@@ -1,11 +1,12 @@
 //! Commands that run in the nodes of a lab: started, found again, stopped.
 //!
-//! None of them has a parent that waits for it, and nothing is kept about them but what the kernel knows: a
-//! process is a lab's if the environment that it was started with says so and it lives in the namespace of
-//! that node. Of the processes of one command, the one that leads its session is the command itself.
+//! None of them has a parent that waits for it. A process is a lab's if it lives in the namespace of a node and the
+//! environment that it was started with says so, or else the record of the session that it is in. Of the processes of
+//! one command, the one that leads its session is the command itself.
 
 mod mark;
 mod ready;
+mod record;
 mod spawn;
 
 use std::{
@@ -30,6 +31,7 @@ use crate::{
     sys::process,
 };
 use mark::Mark;
+use record::Records;
 use spawn::Home;
 
 /// How long a command may take to end when it is asked to, before it is made to.
@@ -52,13 +54,14 @@ pub(super) struct Marked {
 pub(super) fn marked(lab: &LabName, homes: &Homes) -> Result<Vec<Marked>> {
     let processes = procs::processes().map_err(|e| Error::os("read", "'/proc'", e))?;
     let home = mark::home();
+    let records = Records::of(lab);
     let one = |process: &procs::Process| {
         let lives_in = NetnsId::of_path(process.path("ns/net")).ok()?;
         match homes.get(&lives_in) {
-            Some(Place::Node(node)) => marked_one(lab, process).filter(|one| one.mark.node == node.as_str()),
+            Some(Place::Node(node)) => marked_one(lab, process, &records).filter(|one| one.mark.node == node.as_str()),
             Some(_) => None,
             None => {
-                let stray = marked_one(lab, process)?;
+                let stray = marked_one(lab, process, &records)?;
                 (stray.mark.home == home && is_of_a_node(lab, &stray)).then_some(Marked { is_stray: true, ..stray })
             }
         }
@@ -75,9 +78,9 @@ fn is_of_a_node(lab: &LabName, process: &Marked) -> bool {
     note().is_some_and(|note| note == lab_mark::note(lab, &process.place))
 }
 
-fn marked_one(lab: &LabName, seen: &procs::Process) -> Option<Marked> {
+fn marked_one(lab: &LabName, seen: &procs::Process, records: &Records) -> Option<Marked> {
     let pid = seen.pid;
-    let mark = || mark::read(&seen.environment().ok()?);
+    let mark = || mark::read(&seen.environment().ok()?).or_else(|| records.mark_of(pid));
     // Most are none.
     mark()?;
     let pidfd = pidfd_open(Pid::from_raw(pid.cast_signed())?, PidfdFlags::empty()).ok()?;
@@ -123,6 +126,9 @@ pub(super) fn start(
     let home = Home { lab, node, ns };
     let pidfd = spawn::start(&home, run)?;
     let Some(pid) = pid_of(&pidfd) else { return Err(ended(&home, run)) };
+    if !record::write(&home, run, pid)? {
+        return Err(ended(&home, run));
+    }
     ready::await_it(&home, run, (pid, pidfd.as_fd()), go_on)
 }
 
@@ -152,14 +158,21 @@ pub(super) fn log_of(lab: &LabName, node: &NodeName, name: &str) -> String {
     last.map_or_else(|| format!("{log}, and empty"), |line| format!("{log}, and ends: {}", escaped(line)))
 }
 
-/// Removes the logs of a lab.
-pub(super) fn remove_logs(lab: &LabName) -> Result<()> {
-    spawn::remove_logs(lab)
+/// Removes the logs and records of a lab of which nothing runs.
+pub(super) fn remove_files(lab: &LabName) -> Result<()> {
+    spawn::remove_logs(lab)?;
+    record::remove_all(lab)
 }
 
 /// Stops the commands of these names, and waits until they are gone: asked first, then made to. Those in what is
 /// no node any more go too. Says whether there was anything to stop.
 pub(super) fn stop(lab: &LabName, homes: &Homes, which: &dyn Fn(&Place, &str) -> bool) -> Result<bool> {
+    let stopped = stop_all(lab, homes, which)?;
+    record::forget(lab, which)?;
+    Ok(stopped)
+}
+
+fn stop_all(lab: &LabName, homes: &Homes, which: &dyn Fn(&Place, &str) -> bool) -> Result<bool> {
     let which = |process: &Marked| process.is_stray || which(&process.place, &process.mark.name);
     let mut stopped = false;
     for signal in [Signal::TERM, Signal::KILL] {

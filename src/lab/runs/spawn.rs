@@ -7,7 +7,7 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::fs::{DirBuilderExt, OpenOptionsExt},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
 };
 
 use rustix::{
@@ -70,17 +70,22 @@ fn log_dir() -> PathBuf {
     PathBuf::from(rundir::NSNET_DIR).join("log")
 }
 
-/// Removes the logs of a lab, and their directory where no other lab has one.
+/// Removes the logs of a lab.
 pub(super) fn remove_logs(lab: &LabName) -> Result<()> {
-    let Ok(entries) = fs::read_dir(log_dir()) else { return Ok(()) };
+    remove_files_of(lab, &log_dir())
+}
+
+/// Removes the files of a lab in a directory, and that where no other lab has one.
+pub(super) fn remove_files_of(lab: &LabName, dir: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(dir) else { return Ok(()) };
     for path in entries.flatten().map(|entry| entry.path()) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.strip_prefix(lab.as_str()).is_some_and(|rest| rest.starts_with('.')) {
             fs::remove_file(&path).map_err(|e| Error::os("remove", quoted(path.as_os_str()), e))?;
         }
     }
-    // Others may have logs there.
-    let _ = fs::remove_dir(log_dir());
+    // Others may have theirs there.
+    let _ = fs::remove_dir(dir);
     Ok(())
 }
 
