@@ -22,18 +22,40 @@ pub(crate) struct Held {
 /// Those that end a program from outside.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
+/// Those of them that would end this program. One that is ignored, as under `nohup`, stays so: held, it would come to wait
+/// all the same.
+fn signals() -> impl Iterator<Item = i32> {
+    SIGNALS.into_iter().filter(|signal| {
+        let mut now = MaybeUninit::<libc::sigaction>::uninit();
+        // SAFETY: with a null pointer for a new action, the call only writes to this local, and with the number of a
+        // signal that can be caught it does not fail.
+        let now = unsafe {
+            libc::sigaction(*signal, ptr::null(), now.as_mut_ptr());
+            now.assume_init()
+        };
+        now.sa_sigaction != libc::SIG_IGN
+    })
+}
+
+fn set_of_signals() -> libc::sigset_t {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set, and sigaddset only changes it.
+    unsafe {
+        libc::sigemptyset(set.as_mut_ptr());
+        for signal in signals() {
+            libc::sigaddset(set.as_mut_ptr(), signal);
+        }
+        set.assume_init()
+    }
+}
+
 impl Held {
     pub(crate) fn hold() -> Self {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        let set = set_of_signals();
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises `set`, and the calls only write to these two locals.
-        // With valid arguments pthread_sigmask cannot fail, so `before` is initialised.
+        // SAFETY: with valid arguments pthread_sigmask cannot fail, so `before` is initialised.
         unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            for signal in SIGNALS {
-                libc::sigaddset(set.as_mut_ptr(), signal);
-            }
-            libc::pthread_sigmask(libc::SIG_BLOCK, set.as_ptr(), before.as_mut_ptr());
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
             Self { before: before.assume_init() }
         }
     }
@@ -50,8 +72,8 @@ impl Held {
             pending.assume_init()
         };
         // SAFETY: the set was filled in above, and the signals have valid numbers.
-        let came = |signal: &i32| unsafe { libc::sigismember(&raw const pending, *signal) == 1 };
-        let came = SIGNALS.iter().any(came);
+        let came = |signal| unsafe { libc::sigismember(&raw const pending, signal) == 1 };
+        let came = signals().any(came);
         if came { Err(std::io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(()) }
     }
 }
@@ -60,15 +82,9 @@ impl Held {
     /// Readable, but never to be read from, where one of them has come and waits for the end of this.
     #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
     pub(crate) fn fd(&self) -> io::Result<HeldFd> {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: sigemptyset initialises the set, sigaddset only changes it, and the kernel reads it.
-        let fd = unsafe {
-            libc::sigemptyset(set.as_mut_ptr());
-            for signal in SIGNALS {
-                libc::sigaddset(set.as_mut_ptr(), signal);
-            }
-            libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK)
-        };
+        let set = set_of_signals();
+        // SAFETY: the kernel only reads the set.
+        let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         match fd {
             -1 => Err(last_error()),
             // SAFETY: the kernel just made it, and nobody else knows it.

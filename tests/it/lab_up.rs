@@ -670,3 +670,14 @@ fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
     assert_eq!(world.nsnet(["-q", "lab", "down", "l"]).ok(), "l: down, 1 namespace gone, 1 lives on without a name\n");
     drop(holder);
 }
+
+#[test]
+fn a_signal_that_is_ignored_interrupts_nothing() {
+    let world = World::for_labs();
+    let file = world.lab_file(OUTER);
+    let hang_up = "strace -f -qq -o /dev/null -e trace=sendto -e inject=sendto:signal=HUP:when=5";
+    let ended = world.shell(&format!("exec {hang_up} $NSNET lab up {file}"));
+    assert!(!ended.status.success(), "{ended}");
+    world.shell(&format!("trap '' HUP; exec {hang_up} $NSNET lab up {file}")).ok();
+    assert_eq!(world.drift(), [""; 0]);
+}
