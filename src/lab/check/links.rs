@@ -13,6 +13,7 @@ use crate::{
         problem::Faults,
         range::expand,
         spec::{Link, Network, Placed, Spec},
+        state::Place,
     },
     name::{IfName, escaped, quoted},
 };
@@ -106,7 +107,7 @@ fn read_link(link: &Placed<Link>, draft: &mut Draft, faults: &mut Faults) {
         let subnets = subnets(said.subnets(), Turn { at, of: count }, faults);
         let [Some(mut first), Some(mut second)] = ports else { break };
         [first.mac, second.mac] = macs.unwrap_or_default();
-        if !check_ends(&first, &second, faults) {
+        if !check_ends(&first, &second, draft, faults) {
             break;
         }
         let ports = vec![first, second];
@@ -114,8 +115,12 @@ fn read_link(link: &Placed<Link>, draft: &mut Draft, faults: &mut Faults) {
     }
 }
 
-/// Whether these are two.
-fn check_ends(first: &Port, second: &Port, faults: &mut Faults) -> bool {
+/// Whether these are two, and one of them is the lab's.
+fn check_ends(first: &Port, second: &Port, draft: &Draft, faults: &mut Faults) -> bool {
+    if [first, second].iter().all(|port| draft.nodes[port.node].place == Place::Here) {
+        faults.add(second.span.clone(), "both ends are in the starting namespace: a link of a lab has one in a node");
+        return false;
+    }
     if first.node == second.node && first.named.is_some() && first.named == second.named {
         faults.add(second.span.clone(), "both ends are the same interface");
         return false;
