@@ -331,7 +331,14 @@ fn probe_setting(lab: &LabName, key: &str, value: &str) -> Result<()> {
     };
     sysctl::write(&tried, value).map_err(|e| {
         Error::os("bring up lab", lab, e).because(format!("'{key}' cannot be set to '{value}' in a new namespace"))
-    })
+    })?;
+    match sysctl::read(&tried) {
+        // What reads otherwise would differ from the file for ever.
+        Ok(read) if read != value => {
+            refuse(lab, ErrorKind::Invalid, format!("'{key}' reads '{read}' when it was set to '{value}': write it so"))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// How many namespaces a lab has or is to have, whichever is more.

@@ -681,3 +681,19 @@ fn a_signal_that_is_ignored_interrupts_nothing() {
     world.shell(&format!("trap '' HUP; exec {hang_up} $NSNET lab up {file}")).ok();
     assert_eq!(world.drift(), [""; 0]);
 }
+
+#[test]
+fn values_of_settings_are_compared_as_the_kernel_writes_them() {
+    let world = World::for_labs();
+    let text = |value: &str| format!("name = \"outer\"\n[nodes.a]\nsysctl = {{ {value} }}\n");
+    world.up(&text("\"net.ipv4.ip_local_port_range\" = \" 2000   3000 \""));
+    assert_eq!(world.drift(), [""; 0]);
+    let file = world.lab_file(&text("\"net.ipv4.ip_local_reserved_ports\" = \"1,2,3\""));
+    let err = world.shell(&format!("$NSNET lab up {file}")).fails(2);
+    assert!(
+        err.contains("'net.ipv4.ip_local_reserved_ports' reads '1-3' when it was set to '1,2,3': write it so"),
+        "{err}"
+    );
+    world.up(&text("\"net.ipv4.ip_local_reserved_ports\" = \"1-3\""));
+    assert_eq!(world.drift(), [""; 0]);
+}

@@ -16,6 +16,7 @@ use crate::{
         range::expand,
         spec::{self, Placed, Spec},
         state::Place,
+        sysctl,
     },
     name::{NodeName, escaped},
 };
@@ -239,6 +240,6 @@ pub(super) fn sysctls(node: &Node, said: Option<&spec::Node>) -> BTreeMap<String
         sysctls.extend(FORWARDING.map(|name| (name.to_owned(), u8::from(on).to_string())));
     }
     let own = said.into_iter().flat_map(|said| said.sysctl.iter());
-    sysctls.extend(own.map(|(name, value)| (name.get_ref().clone(), value.get_ref().0.trim().to_owned())));
+    sysctls.extend(own.map(|(name, value)| (name.get_ref().clone(), sysctl::normal(&value.get_ref().0))));
     sysctls
 }
