@@ -674,12 +674,16 @@ fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
 #[test]
 fn a_signal_that_is_ignored_interrupts_nothing() {
     let world = World::for_labs();
-    let file = world.lab_file(OUTER);
-    let hang_up = "strace -f -qq -o /dev/null -e trace=sendto -e inject=sendto:signal=HUP:when=5";
-    let ended = world.shell(&format!("exec {hang_up} $NSNET lab up {file}"));
-    assert!(!ended.status.success(), "{ended}");
-    world.shell(&format!("trap '' HUP; exec {hang_up} $NSNET lab up {file}")).ok();
+    let file = world.lab_file(&format!("{OUTER}[[nodes.h1.run]]\ncommand = \"exec sleep 1000\"\n"));
+    let up = format!(
+        "exec strace -f -qq -o /dev/null -e trace=rename -e inject=rename:signal=HUP:when=1 $NSNET lab up {file}"
+    );
+    let ended = world.shell(&up);
+    assert!(ended.err.contains("it was interrupted") || ended.signal() == Some(1), "{ended}");
+    assert!(!world.drift().is_empty(), "{ended}");
+    world.shell(&format!("trap '' HUP; {up}")).ok();
     assert_eq!(world.drift(), [""; 0]);
+    world.ok("lab down outer");
 }
 
 #[test]
