@@ -44,9 +44,14 @@ impl FromStr for IfAddr {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
         let invalid = |reason: String| Error::invalid("use address", quoted(OsStr::new(text)), reason);
-        if !text.contains('/') {
-            let shown = escaped(text.as_bytes());
-            return Err(invalid(format!("the length of the prefix is missing, as in '{shown}/24'")));
+        let (ip, len) = text.split_once('/').map_or((text, None), |(ip, len)| (ip, Some(len)));
+        let ip: IpAddr = ip.parse().map_err(|_| invalid("it does not begin with an address".into()))?;
+        let Some(len) = len else {
+            let usual = if ip.is_ipv4() { 24 } else { 64 };
+            return Err(invalid(format!("the length of the prefix is missing, as in '{ip}/{usual}'")));
+        };
+        if len.parse().is_ok_and(|len: u32| len > Family::of(ip).bits().into()) {
+            return Err(invalid("the address has fewer bits".into()));
         }
         let network: IpNetwork =
             text.parse().map_err(|e: IpNetworkError| invalid(escaped(e.to_string().as_bytes())))?;

@@ -14,7 +14,7 @@ use crate::{
         range::expand,
         spec::{self, Placed, Spec},
     },
-    name::escaped,
+    name::{NodeName, escaped},
 };
 
 pub(super) fn read(spec: &Spec, draft: &Draft, faults: &mut Faults) -> Vec<Check> {
@@ -123,6 +123,10 @@ fn address(to: &str, from: usize, said: &spec::Check, draft: &Draft, faults: &mu
         return Some(ip);
     }
     let span = said.to.as_ref().map_or_else(|| said.from.span(), Placed::span);
+    if to != "." && draft.find(to).is_none() && to.parse::<NodeName>().is_err() {
+        faults.add(span, format!("'{}' is neither an address nor a node", escaped(to.as_bytes())));
+        return None;
+    }
     let node = draft.known(to, &span, faults)?;
     let near = [Family::Inet, Family::Inet6].into_iter().find_map(|family| draft.neighbour(from, node, family));
     let found = near.map(|(ip, _)| ip).or_else(|| draft.nodes[node].addrs().next().map(IfAddr::ip));

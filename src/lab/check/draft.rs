@@ -9,7 +9,7 @@ use crate::{
         spec,
         state::Place,
     },
-    name::{IfName, escaped},
+    name::{IfName, NodeName, escaped},
     netlink::kind::{Bridge, Kind},
 };
 
@@ -132,13 +132,22 @@ impl Draft {
         let found = self.find(name);
         if found.is_none() {
             let shown = escaped(name.as_bytes());
-            let hint = match nearest(name, self.nodes.iter().map(|node| node.name.as_str())) {
-                Some(meant) => format!("did you mean '{meant}'?"),
-                None => format!("say what it is: [nodes.{shown}]"),
-            };
-            faults.advise(span.clone(), format!("there is no node '{shown}'"), hint);
+            faults.advise(span.clone(), format!("there is no node '{shown}'"), self.hint_for(name));
         }
         found
+    }
+
+    /// What may have been meant by a name that no node has.
+    fn hint_for(&self, name: &str) -> String {
+        if name == "." {
+            return "the starting namespace is a node once the file says something of it: [nodes.\".\"]".into();
+        }
+        let known = self.nodes.iter().map(|node| node.name.as_str()).filter(|known| *known != ".");
+        match (nearest(name, known), name.parse::<NodeName>()) {
+            (Some(meant), _) => format!("did you mean '{meant}'?"),
+            (None, Ok(_)) => format!("say what it is: [nodes.{name}]"),
+            (None, Err(_)) => format!("no node can be called '{}'", escaped(name.as_bytes())),
+        }
     }
 
     /// The interface of a port.

@@ -154,7 +154,10 @@ fn subnets<'a>(
             }
             Ok(each) if each.len() != turn.of => {
                 let hint = "write a range that is as long, as in '10.0.[1-3].0/30'";
-                let message = format!("each of {} links needs a subnet, and here are {}", turn.of, each.len());
+                let message = match each.len() {
+                    1 => format!("each of {} links needs a subnet, and here is 1", turn.of),
+                    count => format!("each of {} links needs a subnet, and here are {count}", turn.of),
+                };
                 faults.advise(span, message, hint);
             }
             Ok(each) => found.extend(subnet(&each[turn.at], &span, faults).map(|subnet| (subnet, span))),
@@ -186,8 +189,9 @@ fn subnet(text: &str, span: &Range<usize>, faults: &mut Faults) -> Option<Prefix
 /// An address and a length.
 pub(super) fn prefix(text: &str) -> Result<Prefix> {
     let invalid = |reason: &'static str| Error::invalid("use subnet", quoted(text.as_ref()), reason);
-    let (ip, len) = text.split_once('/').ok_or_else(|| invalid("the length is missing, as in '10.0.0.0/24'"))?;
+    let (ip, len) = text.split_once('/').map_or((text, None), |(ip, len)| (ip, Some(len)));
     let ip = ip.parse().map_err(|_| invalid("it does not begin with an address"))?;
+    let len = len.ok_or_else(|| invalid("the length is missing, as in '10.0.0.0/24'"))?;
     let digits = !len.is_empty() && len.bytes().all(|byte| byte.is_ascii_digit());
     let len = digits.then(|| len.parse().ok()).flatten().ok_or_else(|| invalid("its length is no number"))?;
     Prefix::new(ip, len)

@@ -15,7 +15,7 @@ use crate::{
         spec::Spec,
         state::{Place, RouteState},
     },
-    name::{IfName, escaped},
+    name::{IfName, NodeName, escaped},
     netlink::kind::Kind,
 };
 
@@ -181,7 +181,11 @@ fn families(said: &Said, draft: &Draft, node: usize) -> Result<Vec<Family>, Stri
 }
 
 fn find(draft: &Draft, name: &str) -> Result<usize, String> {
-    draft.find(name).ok_or_else(|| format!("there is no node '{}'", escaped(name.as_bytes())))
+    let shown = || escaped(name.as_bytes());
+    draft.find(name).ok_or_else(|| match name.parse::<NodeName>() {
+        Ok(_) => format!("there is no node '{}'", shown()),
+        Err(_) => format!("'{}' is neither an address nor a node", shown()),
+    })
 }
 
 fn apart(draft: &Draft, node: usize, name: &str) -> String {

@@ -23,6 +23,8 @@ const MOST_PROBLEMS: usize = 100;
 
 const NETWORK_KEYS: [&str; 4] = ["subnet", "members", "gateway", "mtu"];
 const INTERFACE_KEYS: [&str; 7] = ["kind", "link", "addrs", "mtu", "mac", "up", "master"];
+/// Kinds that an interface of a lab cannot have.
+const PAIRS: [&str; 2] = ["netkit", "veth"];
 /// Kinds without options, which serde takes for words.
 const BARE_KINDS: [&str; 4] = ["dummy", "ifb", "veth", "wireguard"];
 
@@ -40,6 +42,7 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
     }
     set_options_apart(&mut table, faults);
     let mut taken_out = String::new();
+    let mut places: Vec<Range<usize>> = Vec::new();
     while faults.len() < MOST_PROBLEMS {
         // One that is missing or wrong has been reported, and the rest can be read without.
         table.entry(key("name")).or_insert_with(|| Spanned::new(NOWHERE, DeValue::String("lab".into())));
@@ -50,12 +53,14 @@ pub(super) fn read(text: &str, faults: &mut Faults) -> (Option<Spec>, bool) {
         };
         let span = error.span().unwrap_or(NOWHERE);
         let missing = error.message().strip_prefix("missing field ");
-        // What is missing because it was wrong has been reported.
-        if missing.is_none_or(|field| !taken_out.contains(field)) {
+        // What is missing or empty because something was wrong has been reported.
+        let emptied = error.message().starts_with(EMPTY) && places.iter().any(|place| holds(&span, place));
+        if !emptied && missing.is_none_or(|field| !taken_out.contains(field)) {
             report(&error, &table, span.clone(), faults);
         }
         let Some(keys) = prune_table(&mut table, &span) else { break };
         whole &= error.message().starts_with(UNKNOWN) || stands_alone(&keys);
+        places.push(span);
         taken_out.extend(keys.into_iter().flat_map(|key| ["`".into(), key, "`".into()]));
     }
     (None, false)
@@ -90,6 +95,13 @@ fn parse<'i>(text: &'i str, faults: &mut Faults) -> Option<DeTable<'i>> {
 }
 
 const UNKNOWN: &str = "unknown field `";
+/// What toml has against a choice of nothing.
+const EMPTY: &str = "wanted exactly 1 element, found 0";
+
+/// Whether one place lies in another.
+fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
+    outer.start <= inner.start && inner.end <= outer.end
+}
 
 /// Says in nsnet's words what serde has against a file.
 fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, faults: &mut Faults) {
@@ -118,6 +130,8 @@ fn report(error: &toml::de::Error, root: &DeTable<'_>, span: Range<usize>, fault
 }
 
 fn report_word(word: &str, known: &[&str], span: Range<usize>, faults: &mut Faults) {
+    // Pairs come of networks and links.
+    let known: Vec<&str> = known.iter().copied().filter(|word| !PAIRS.contains(word)).collect();
     let message = format!("'{}' is none of {}", escaped(word.as_bytes()), known.join(", "));
     match nearest(word, known.iter().copied()) {
         Some(meant) => faults.advise(span, message, format!("did you mean '{meant}'?")),
