@@ -233,7 +233,7 @@ fn a_script_without_an_interpreter_line_runs_as_the_shell_would_run_it() {
     world.ok("lab up /run/lab.toml");
     assert_eq!((world.sh("cat /run/said"), world.drift()), ("all\n".into(), vec![]));
     let path = "PATH=/run:/run/bin:$PATH";
-    assert!(world.sh(&format!("{path} $NSNET lab test /run/lab.toml")).contains("run: 1 of 1 check"));
+    assert!(world.sh(&format!("{path} $NSNET lab test /run/lab.toml")).contains("run: 1 of 1 checks"));
     world.ok("lab down run");
 }
 

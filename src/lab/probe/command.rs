@@ -45,7 +45,7 @@ pub(super) fn run(argv: &[String], output: Option<&str>, limit: &Limit<'_>) -> R
         Woken::Stopped => Tried::Stopped,
         Woken::Ready => judge(status, output, &out, &err),
         Woken::Over | Woken::Later => {
-            Tried::No(format!("not done within {:?}, and killed{}", limit.within, last_words(&err)))
+            Tried::No(format!("not done within {:?}, and killed{}", limit.within, last_words(&out, &err)))
         }
     })
 }
@@ -76,7 +76,7 @@ fn judge(status: ExitStatus, output: Option<&str>, out: &[u8], err: &[u8]) -> Tr
         (None, signal) => Some(format!("killed by signal {}", signal.unwrap_or_default())),
     };
     if let Some(how) = how {
-        return Tried::No(how + &last_words(err));
+        return Tried::No(how + &last_words(out, err));
     }
     match output {
         Some(wanted) if out.trim_ascii() != wanted.as_bytes() => {
@@ -87,10 +87,11 @@ fn judge(status: ExitStatus, output: Option<&str>, out: &[u8], err: &[u8]) -> Tr
     }
 }
 
-/// The last line of its complaints, which mostly says it all.
-fn last_words(err: &[u8]) -> String {
+/// The last line of its complaints, which mostly says it all; some, such as ping, complain on stdout.
+fn last_words(out: &[u8], err: &[u8]) -> String {
     let mut words = String::new();
-    if let Some(line) = err.trim_ascii().rsplit(|byte| *byte == b'\n').next().filter(|line| !line.is_empty()) {
+    let said = if err.trim_ascii().is_empty() { out } else { err };
+    if let Some(line) = said.trim_ascii().rsplit(|byte| *byte == b'\n').next().filter(|line| !line.is_empty()) {
         // Writing into a string cannot fail.
         let _ = write!(words, ": {}", shortened(&escaped(line)));
     }

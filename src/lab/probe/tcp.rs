@@ -24,15 +24,23 @@ pub(super) fn connect(to: SocketAddr, limit: &Limit<'_>) -> Result<Tried> {
         match once(to, limit).map_err(failed)? {
             Once::Made => return Ok(Tried::Yes),
             Once::Broken(Woken::Stopped) => return Ok(Tried::Stopped),
-            Once::Broken(_) => return Ok(limit.over(last.as_ref())),
+            Once::Broken(_) => return Ok(over(limit, last.as_ref())),
             Once::Refused(e) if !limit.patient => return Ok(Tried::No(e.to_string())),
             Once::Refused(e) => last = Some(e),
         }
         match limit.wait(&[], PAUSE).map_err(failed)? {
             Woken::Stopped => return Ok(Tried::Stopped),
-            Woken::Over => return Ok(limit.over(last.as_ref())),
+            Woken::Over => return Ok(over(limit, last.as_ref())),
             Woken::Ready | Woken::Later => {}
         }
+    }
+}
+
+/// A refusal is an answer.
+fn over(limit: &Limit<'_>, last: Option<&io::Error>) -> Tried {
+    match last {
+        Some(e) if e.kind() == io::ErrorKind::ConnectionRefused => Tried::No("refused".into()),
+        last => limit.over(last),
     }
 }
 

@@ -86,11 +86,11 @@ fn milliseconds(took: Duration) -> String {
 /// `3 checks hold`, or `1 of 3 checks does not hold`.
 fn summary(tested: &[Tested]) -> String {
     let count = |word: &str| tested.iter().filter(|tested| words(&tested.verdict).0 == word).count();
-    let checks = if tested.len() == 1 { "check" } else { "checks" };
-    let mut text = match count("fails") {
-        0 => format!("{} of {} {checks} hold", count("holds"), tested.len()),
-        1 => format!("1 of {} {checks} does not hold", tested.len()),
-        fails => format!("{fails} of {} {checks} do not hold", tested.len()),
+    let mut text = match (count("fails"), count("holds")) {
+        (0, 1) => format!("1 of {} checks holds", tested.len()),
+        (0, holds) => format!("{holds} of {} checks hold", tested.len()),
+        (1, _) => format!("1 of {} checks does not hold", tested.len()),
+        (fails, _) => format!("{fails} of {} checks do not hold", tested.len()),
     };
     if count("unknown") > 0 {
         // Writing into a string cannot fail.
