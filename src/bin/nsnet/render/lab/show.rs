@@ -86,7 +86,7 @@ pub fn network_of<'a>(lab: &'a Lab, port: &nsnet::IfName) -> &'a str {
 fn route_words(route: &RouteState) -> String {
     let RouteState { dst, kind, via, dev, metric, table, src, mtu_bytes, onlink } = route;
     let kind = Some(kind).filter(|kind| *kind != "unicast").cloned();
-    let dst = if dst.is_all() && dst.ip().is_ipv4() {
+    let dst = if dst.is_all() {
         "default".to_owned()
     } else if dst.is_host() {
         dst.ip().to_string()
