@@ -211,7 +211,7 @@ fn a_file_that_cannot_be_read_is_named() {
         fed(&["lab", "check", "/nope"], "").err,
         "nsnet: cannot read '/nope': No such file or directory (os error 2)\n"
     );
-    let binary = fed(&["lab", "check", "/proc/self/exe"], "");
+    let binary = fed(&["lab", "check", "/bin/sh"], "");
     assert!(binary.err.contains("it is not UTF-8 from byte"), "{}", binary.err);
     assert!(fed(&["-j", "lab", "show", "--clab", "-"], "name = 'x'").fails(2).contains("choose one"));
     assert!(fed(&["-n", ".", "lab", "check", "-"], "").err.contains("'-n'"));
@@ -227,4 +227,10 @@ fn good_files_are_good_and_read_back_unchanged() {
         assert_eq!(Spec::read(&json).unwrap(), spec, "{}", file.display());
         assert_eq!(Lab::read(&json).unwrap(), Lab::read(&text).unwrap(), "{}", file.display());
     }
+}
+
+#[test]
+fn what_never_ends_is_no_lab_file() {
+    let told = fed(&["lab", "check", "/dev/zero"], "").fails(1);
+    assert_eq!(told, "nsnet: cannot read '/dev/zero': it has more than 16 MiB, and no lab file has\n");
 }

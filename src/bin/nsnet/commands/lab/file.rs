@@ -14,6 +14,9 @@ use nsnet::{
 use super::super::Failure;
 use crate::render::BadLab;
 
+/// No lab is described by more; what never ends must not fill the memory.
+const MOST_BYTES: u64 = 16 * 1024 * 1024;
+
 /// A file that was read.
 pub struct File {
     /// What it is called in words about it.
@@ -45,11 +48,15 @@ impl File {
 }
 
 fn bytes(path: &OsStr) -> io::Result<Vec<u8>> {
+    if path == "-" { at_most(io::stdin().lock()) } else { at_most(OpenFile::open(path)?) }
+}
+
+fn at_most(file: impl Read) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    if path == "-" {
-        io::stdin().lock().read_to_end(&mut bytes)?;
-    } else {
-        OpenFile::open(path)?.read_to_end(&mut bytes)?;
+    // One more than there may be tells that there is more.
+    let count = file.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+    if count as u64 > MOST_BYTES {
+        return Err(io::Error::other("it has more than 16 MiB, and no lab file has"));
     }
     Ok(bytes)
 }
