@@ -38,7 +38,22 @@ fn what_runs_is_drawn_from_the_lab_and_from_its_file_alike() {
             world.ok(&format!("lab graph {form} --running /run/lab.toml"))
         );
     }
-    assert!(world.fails(1, "lab graph pix").contains("cannot draw lab 'pix': nothing of it is there"));
+}
+
+#[test]
+fn a_lab_that_is_not_there_is_told_on_stderr_with_where_to_look() {
+    let world = World::for_labs();
+    for (code, words, said) in [
+        (1, "lab graph pix", "cannot draw lab 'pix'"),
+        (1, "lab show pix", "cannot show lab 'pix'"),
+        (1, "lab show -j pix", "cannot show lab 'pix'"),
+        (1, "lab status pix", "cannot tell about lab 'pix'"),
+        (125, "lab exec pix/a true", "cannot find lab 'pix'"),
+    ] {
+        let told = world.fails(code, words);
+        assert!(told.contains(&format!("{said}: nothing of it is there; 'nsnet lab list' lists labs")), "{told}");
+    }
+    assert!(world.fails(2, "lab exec pix.a true").contains("write a node of a lab as 'pix/a'"));
 }
 
 #[test]

@@ -61,7 +61,8 @@ pub struct LabTest {
     /// Bring the lab up before, and take it down after, whatever comes of the checks.
     #[arg(long)]
     pub up: bool,
-    /// Write what came of the checks into this file, too, as XML for services that read that of junit.
+    /// Write what came of the checks into this file, too, as XML for services that read that of junit; '-' is stdout,
+    /// in place of the table.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<OsString>,
 }
@@ -118,9 +119,16 @@ impl Nodes {
         let said = |e: nsnet::Error| e.to_string();
         match text.split_once('/') {
             Some((lab, node)) => Ok(Self::One(lab.parse().map_err(said)?, node.parse().map_err(said)?)),
-            None => text.parse().map(Self::All).map_err(said),
+            None => text.parse().map(Self::All).map_err(|e| meant(text).unwrap_or_else(|| said(e))),
         }
     }
+}
+
+/// Namespaces are called LAB.NODE.
+fn meant(text: &str) -> Option<String> {
+    let (lab, node) = text.split_once('.')?;
+    let is_node = lab.parse::<LabName>().is_ok() && node.parse::<NodeName>().is_ok();
+    is_node.then(|| format!("write a node of a lab as '{lab}/{node}'"))
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use std::{
 };
 
 use nsnet::{
-    LabName, Netns, NodeName, NsRef,
+    Error, ErrorKind, LabName, Netns, NodeName, NsRef,
     exec::{self, ExecError, ExecOptions},
     lab,
 };
@@ -42,7 +42,7 @@ fn in_node(lab: &LabName, node: &NodeName, mut command: Vec<OsString>, context: 
     let reference = NsRef::Node(lab.clone(), node.clone());
     let ns = match Netns::open(&reference) {
         Ok(ns) => ns,
-        Err(e) => return ExecError::Prepare(e),
+        Err(e) => return ExecError::Prepare(why_not(lab, e)),
     };
     if command.is_empty() {
         command.push(shell());
@@ -50,6 +50,12 @@ fn in_node(lab: &LabName, node: &NodeName, mut command: Vec<OsString>, context: 
     let options = ExecOptions::default().etc(reference.ns_name()).hostname(Some(lab::hostname(lab, node)));
     let notes = &mut context.notes;
     exec::exec(&ns, &options, &command, &mut |e| notes(Note::Warning(e.to_string())))
+}
+
+/// Where nothing of the lab is there, that says more than that the node is not.
+fn why_not(lab: &LabName, e: Error) -> Error {
+    let absent = (e.kind() == ErrorKind::NotFound).then(|| lab::nodes(lab).err()).flatten();
+    absent.filter(|absent| absent.kind() == ErrorKind::NotFound).unwrap_or(e)
 }
 
 /// Runs this very program once a node: what becomes a command must be a process of its own.

@@ -19,10 +19,16 @@ use crate::{
 pub fn status(args: LabStatus) -> Result<LabAnswer, Failure> {
     let told = match args.target {
         None => list(),
-        Some(Target::Name(name)) => running(&name),
+        Some(Target::Name(name)) => return status_of(&name),
         Some(Target::File(file)) => compared(&file),
     };
     told.map_err(|failure| Failure::Unknown(Box::new(failure)))
+}
+
+/// That nothing is there is known: the exit code is not that of what cannot be told.
+fn status_of(name: &LabName) -> Result<LabAnswer, Failure> {
+    let state = lab::look(name, &State::default()).map_err(|e| Failure::Unknown(Box::new(e.into())))?;
+    Ok(LabAnswer::Running { state: there(name, state, "tell about")? })
 }
 
 /// How a lab differs from its file.
@@ -35,8 +41,22 @@ fn compared(file: &OsStr) -> Result<LabAnswer, Failure> {
 
 /// What is there of a lab, whatever its file says.
 pub fn running(name: &LabName) -> Result<LabAnswer, Failure> {
-    let state = lab::look(name, &State::default())?;
-    Ok(LabAnswer::Running { name: name.clone(), state })
+    let state = look(name, "show")?;
+    Ok(LabAnswer::Running { state })
+}
+
+/// What is there of a lab that is there.
+pub fn look(name: &LabName, op: &str) -> Result<State, Failure> {
+    there(name, lab::look(name, &State::default())?, op)
+}
+
+/// Nothing at all would hide that the name is wrong.
+fn there(name: &LabName, state: State, op: &str) -> Result<State, Failure> {
+    if state.spaces.is_empty() {
+        let why = "nothing of it is there; 'nsnet lab list' lists labs, and a file has a '.' or a '/' in its name";
+        return Err(Failure::Failed(format!("cannot {op} lab '{}': {why}", name.as_str())));
+    }
+    Ok(state)
 }
 
 pub fn list() -> Result<LabAnswer, Failure> {

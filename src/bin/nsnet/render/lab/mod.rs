@@ -50,7 +50,6 @@ pub enum LabAnswer {
     },
     /// What runs of it; the exit code is 1 if nothing does.
     Running {
-        name: LabName,
         state: State,
     },
     /// It is gone.
@@ -101,7 +100,9 @@ impl LabAnswer {
     /// A file that is written beside, and what into it.
     pub fn side(&self) -> Option<(&Path, String)> {
         match self {
-            Self::Tested { name, tested, junit: Some(file), .. } => Some((file, tested::junit(name, tested))),
+            Self::Tested { name, tested, junit: Some(file), .. } if file != Path::new("-") => {
+                Some((file, tested::junit(name, tested)))
+            }
             _ => None,
         }
     }
@@ -143,16 +144,18 @@ pub fn write(out: &mut impl Write, format: Format, style: Style, answer: &LabAns
             running::status(out, format, name, differences)?;
             return Ok(u8::from(!differences.is_empty()));
         }
-        LabAnswer::Running { name, state } => {
-            running::state(out, format, name, state)?;
-            return Ok(u8::from(state.spaces.is_empty()));
+        LabAnswer::Running { state } => {
+            running::state(out, format, state)?;
         }
         LabAnswer::Down { name, removed, failed } => {
             running::down(out, format, name, removed)?;
             return Ok(u8::from(*failed));
         }
-        LabAnswer::Tested { name, tested, is_left, .. } => {
-            tested::write(out, format, style, name, tested)?;
+        LabAnswer::Tested { name, tested, is_left, junit } => {
+            match junit {
+                Some(file) if file == Path::new("-") => out.write_all(tested::junit(name, tested).as_bytes())?,
+                _ => tested::write(out, format, style, name, tested)?,
+            }
             return Ok(tested::code(tested).max(u8::from(*is_left)));
         }
         LabAnswer::Labs(labs) => running::labs(out, format, labs)?,

@@ -88,17 +88,11 @@ pub fn status(out: &mut impl Write, format: Format, lab: &LabName, differences: 
 }
 
 /// A line for each link of each node, with its addresses.
-pub fn state(out: &mut impl Write, format: Format, lab: &LabName, state: &State) -> io::Result<()> {
+pub fn state(out: &mut impl Write, format: Format, state: &State) -> io::Result<()> {
     if format.json {
         return json::one(out, format.pretty, state);
     }
-    if state.spaces.is_empty() {
-        return writeln!(out, "{}: nothing of it is there", lab.as_str());
-    }
-    for (place, space) in &state.spaces {
-        write_space(out, place, space)?;
-    }
-    Ok(())
+    state.spaces.iter().try_for_each(|(place, space)| write_space(out, place, space))
 }
 
 fn write_space(out: &mut impl Write, place: &Place, space: &Space) -> io::Result<()> {
