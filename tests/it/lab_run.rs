@@ -284,3 +284,18 @@ fn a_command_that_overwrites_its_environment_is_still_known() {
     assert_eq!(down, "lab: down, 1 namespace gone\n");
     assert_eq!(world.sh("ls /run/nsnet/run /run/nsnet/log 2>/dev/null || :"), "");
 }
+
+#[test]
+fn a_signal_to_exec_everywhere_ends_all_its_commands() {
+    let world = world();
+    world.up_here("name = \"run\"\n[nodes.a]\n[nodes.b]\n").ok();
+    // Each tells that it runs, and holds a lock of its node until it has ended, with what it started.
+    let script = "mkfifo /run/runs; exec 8<>/run/runs
+        $NSNET lab exec run --all sh -c 'exec 9> /run/held.$(hostname); flock 9; echo > /run/runs; sleep 71239; :' > /run/out &
+        pid=$!
+        read x <&8; read x <&8
+        kill -TERM $pid; wait $pid || echo $?
+        ls /run/held.* | wc -l
+        for held in /run/held.*; do flock -n $held true && echo free; done; :";
+    assert_eq!(world.sh(script).replace(' ', ""), "143\n2\nfree\nfree\n");
+}

@@ -675,9 +675,8 @@ fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
 fn a_signal_that_is_ignored_interrupts_nothing() {
     let world = World::for_labs();
     let file = world.lab_file(&format!("{OUTER}[[nodes.h1.run]]\ncommand = \"exec sleep 1000\"\n"));
-    let up = format!(
-        "exec strace -qq -o /dev/null -e trace=rename -e inject=rename:signal=HUP:when=1 $NSNET lab up {file}"
-    );
+    let up =
+        format!("exec strace -qq -o /dev/null -e trace=rename -e inject=rename:signal=HUP:when=1 $NSNET lab up {file}");
     let ended = world.shell(&up);
     assert!(ended.err.contains("it was interrupted") || ended.signal() == Some(1), "{ended}");
     assert!(!world.drift().is_empty(), "{ended}");

@@ -2,6 +2,7 @@
 
 mod addr;
 mod exec;
+mod interrupts;
 mod isolate;
 mod lab;
 mod link;

@@ -2,9 +2,8 @@
 
 use futures::future::{Either, select};
 use nsnet::{End, Mac, Netns, NsRef, VethEnd, VethOptions, netlink::veth};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Context, Failure, block_on};
+use super::{Context, Failure, block_on, interrupts::Interrupts};
 use crate::{
     args,
     render::{Answer, VethRow},
@@ -41,20 +40,9 @@ fn wanted<'a>(end: &'a End, ns: &'a Netns) -> VethEnd<'a> {
 
 /// Work that undoes itself when dropped half-way is dropped on INT, TERM and HUP.
 async fn until_interrupted<T>(work: impl Future<Output = nsnet::Result<T>>) -> Result<T, Failure> {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let mut signals = Vec::new();
-    for kind in kinds {
-        signals.push((kind, signal(kind).map_err(|e| Failure::Setup("watch for signals", e))?));
-    }
-    let interrupted = futures::future::select_all(signals.iter_mut().map(|(kind, signal)| {
-        let kind = kind.as_raw_value();
-        Box::pin(async move {
-            signal.recv().await;
-            kind
-        })
-    }));
-    match select(std::pin::pin!(work), interrupted).await {
+    let mut interrupts = Interrupts::watch()?;
+    match select(std::pin::pin!(work), std::pin::pin!(interrupts.next())).await {
         Either::Left((done, _)) => Ok(done?),
-        Either::Right(((number, ..), _)) => Err(Failure::Interrupted(u8::try_from(number).unwrap_or(0))),
+        Either::Right((number, _)) => Err(Failure::Interrupted(number)),
     }
 }

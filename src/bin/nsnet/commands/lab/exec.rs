@@ -3,12 +3,14 @@
 use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Read},
-    process::{Command, Stdio},
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
     sync::{
         Arc, Mutex,
-        mpsc::{Sender, channel},
+        mpsc::{Sender, channel, sync_channel},
     },
     thread,
+    time::Duration,
 };
 
 use nsnet::{
@@ -16,10 +18,12 @@ use nsnet::{
     exec::{self, ExecError, ExecOptions},
     lab,
 };
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::super::{
-    Context, Failure, Note,
+    Context, Failure, Note, block_on,
     exec::{code_of, shell},
+    interrupts::Interrupts,
 };
 use crate::{
     args::{LabExec, Nodes},
@@ -28,6 +32,25 @@ use crate::{
 
 /// So many commands run at a time.
 const AT_ONCE: usize = 64;
+
+/// How long commands may take to end after a signal, before they are made to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The commands that run, each the leader of a process group, and the signal that ended them.
+#[derive(Default)]
+struct Groups {
+    leaders: Vec<Pid>,
+    interrupted: Option<u8>,
+}
+
+impl Groups {
+    fn signal(&self, signal: Signal) {
+        for leader in &self.leaders {
+            // None of them is reaped yet, so the number means its group; an error says that nobody is left in it.
+            let _ = kill_process_group(*leader, signal);
+        }
+    }
+}
 
 pub fn exec(args: LabExec, context: &mut Context<'_>) -> Result<Answer, Failure> {
     match (args.nodes, context.globals.all) {
@@ -64,41 +87,102 @@ fn everywhere(lab: &LabName, command: Vec<OsString>) -> Result<Answer, Failure> 
         return Err(Failure::Usage("'lab exec --all' needs a command".into()));
     }
     let nodes = lab::nodes(lab)?;
+    let groups = Arc::new(Mutex::new(Groups::default()));
+    watch(&groups)?;
     let workers = nodes.len().min(AT_ONCE);
     let queue = Arc::new(Mutex::new(nodes.into_iter()));
     let (lab, command) = (Arc::new(lab.clone()), Arc::new(command));
     let (says, heard) = channel();
     for _ in 0..workers {
         let (queue, lab, command, says) = (Arc::clone(&queue), Arc::clone(&lab), Arc::clone(&command), says.clone());
+        let groups = Arc::clone(&groups);
         thread::spawn(move || {
             while let Some(node) = next_of(&queue) {
-                let code = run(&lab, &node, &command, &says);
+                let Some(code) = run(&groups, &lab, &node, &command, &says).transpose() else { return };
                 // Where nobody listens any more, nobody needs the code.
                 let _ = says.send(NodeSays::Ended { node, code });
             }
         });
     }
-    Ok(Answer::Everywhere(Box::new(heard.into_iter())))
+    drop(says);
+    let interrupted = move || groups.lock().ok()?.interrupted.map(NodeSays::Interrupted);
+    Ok(Answer::Everywhere(Box::new(heard.into_iter().chain(std::iter::once_with(interrupted).flatten()))))
+}
+
+/// Passes INT, TERM and HUP on to all commands, which a terminal does not reach in groups of their own.
+fn watch(groups: &Arc<Mutex<Groups>>) -> Result<(), Failure> {
+    let groups = Arc::clone(groups);
+    let (tell, told) = sync_channel(1);
+    thread::spawn(move || {
+        let failed = block_on(async {
+            let mut interrupts = Interrupts::watch()?;
+            let _ = tell.send(Ok(()));
+            let number = interrupts.next().await;
+            if let Ok(mut groups) = groups.lock() {
+                groups.interrupted = Some(number);
+                groups.signal(Signal::from_named_raw(number.into()).unwrap_or(Signal::TERM));
+            }
+            // A second one is a user who will not wait.
+            let _ = tokio::time::timeout(PATIENCE, interrupts.next()).await;
+            if let Ok(groups) = groups.lock() {
+                groups.signal(Signal::KILL);
+            }
+            Ok(())
+        });
+        // Once it watches, nothing can fail.
+        let _ = tell.send(failed);
+    });
+    told.recv().unwrap_or(Ok(()))
 }
 
 fn next_of(queue: &Mutex<impl Iterator<Item = NodeName>>) -> Option<NodeName> {
     queue.lock().ok()?.next()
 }
 
-fn run(lab: &LabName, node: &NodeName, command: &[OsString], says: &Sender<NodeSays>) -> std::io::Result<u8> {
-    let mut child = Command::new("/proc/self/exe")
-        .args(["lab", "exec", &format!("{}/{}", lab.as_str(), node.as_str()), "--"])
-        .args(command)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()?;
+/// None where no more commands are to be started.
+fn run(
+    groups: &Mutex<Groups>,
+    lab: &LabName,
+    node: &NodeName,
+    command: &[OsString],
+    says: &Sender<NodeSays>,
+) -> std::io::Result<Option<u8>> {
+    let Some(mut child) = start(groups, lab, node, command)? else { return Ok(None) };
     let (out, err) = (child.stdout.take(), child.stderr.take());
     thread::scope(|scope| {
         scope.spawn(|| pass_on(err, true, node, says));
         pass_on(out, false, node, says);
     });
-    child.wait().map(code_of)
+    let leader = Pid::from_child(&child);
+    // Its number must mean its group until it is off the list.
+    waitid(WaitId::Pid(leader), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
+    if let Ok(mut groups) = groups.lock() {
+        groups.leaders.retain(|one| *one != leader);
+    }
+    child.wait().map(|status| Some(code_of(status)))
+}
+
+/// Under the lock, so that a signal meets each command either on the list or not started.
+fn start(
+    groups: &Mutex<Groups>,
+    lab: &LabName,
+    node: &NodeName,
+    command: &[OsString],
+) -> std::io::Result<Option<Child>> {
+    let Ok(mut groups) = groups.lock() else { return Ok(None) };
+    if groups.interrupted.is_some() {
+        return Ok(None);
+    }
+    let child = Command::new("/proc/self/exe")
+        .args(["lab", "exec", &format!("{}/{}", lab.as_str(), node.as_str()), "--"])
+        .args(command)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()?;
+    groups.leaders.push(Pid::from_child(&child));
+    Ok(Some(child))
 }
 
 /// Each line as it comes, with who said it.

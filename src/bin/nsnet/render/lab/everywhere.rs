@@ -48,6 +48,7 @@ pub fn write(
                 }
                 out.write_all(b"\n")?;
             }
+            NodeSays::Interrupted(signal) => return Ok(128 + signal),
             NodeSays::Ended { node, code } => {
                 let code = code?;
                 failed |= code != 0;

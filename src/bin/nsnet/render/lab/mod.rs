@@ -22,8 +22,17 @@ use super::{Format, MapForm, Removed, Style, json};
 
 /// What a command in a node says.
 pub enum NodeSays {
-    Line { node: NodeName, line: Vec<u8>, is_err: bool },
-    Ended { node: NodeName, code: io::Result<u8> },
+    Line {
+        node: NodeName,
+        line: Vec<u8>,
+        is_err: bool,
+    },
+    Ended {
+        node: NodeName,
+        code: io::Result<u8>,
+    },
+    /// All were ended by this signal.
+    Interrupted(u8),
 }
 
 /// What was found out about a lab, or done to it.
