@@ -1,4 +1,4 @@
-//! INT, TERM and HUP, for work that must not just be cut off.
+//! INT, TERM, HUP and QUIT, for work that must not just be cut off.
 
 use futures::future::select_all;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -11,7 +11,7 @@ pub struct Interrupts(Vec<(u8, Signal)>);
 impl Interrupts {
     /// Within a runtime.
     pub fn watch() -> Result<Self, Failure> {
-        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+        let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup(), SignalKind::quit()];
         let watch_one = |kind: SignalKind| {
             let number = u8::try_from(kind.as_raw_value()).unwrap_or(0);
             signal(kind).map(|signal| (number, signal)).map_err(|e| Failure::Setup("watch for signals", e))

@@ -109,7 +109,7 @@ fn everywhere(lab: &LabName, command: Vec<OsString>) -> Result<Answer, Failure> 
     Ok(Answer::Everywhere(Box::new(heard.into_iter().chain(std::iter::once_with(interrupted).flatten()))))
 }
 
-/// Passes INT, TERM and HUP on to all commands, which a terminal does not reach in groups of their own.
+/// Passes INT, TERM, HUP and QUIT on to all commands, which a terminal does not reach in groups of their own.
 fn watch(groups: &Arc<Mutex<Groups>>) -> Result<(), Failure> {
     let groups = Arc::clone(groups);
     let (tell, told) = sync_channel(1);
