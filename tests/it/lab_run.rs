@@ -135,7 +135,7 @@ fn an_up_that_fails_stops_what_it_started_and_starts_what_it_stopped() {
         ("command = [\"no-such-program\"]", "cannot start 'bad' of b: 'no-such-program' cannot be run: No such file"),
         (
             "command = \"exec cat /run/fifo\"\nready = { file = \"/run/never\" }\nwithin = \"50ms\"",
-            "the file '/run/never' was not there within 50ms",
+            "the file '/run/never' was not made or changed within 50ms",
         ),
         (
             "command = \"exec cat /run/fifo\"\nready = { command = \"false\" }\nwithin = \"50ms\"",
@@ -298,4 +298,20 @@ fn a_signal_to_exec_everywhere_ends_all_its_commands() {
         ls /run/held.* | wc -l
         for held in /run/held.*; do flock -n $held true && echo free; done; :";
     assert_eq!(world.sh(script).replace(' ', ""), "143\n2\nfree\nfree\n");
+}
+
+#[test]
+fn a_file_that_lay_there_before_makes_nothing_ready() {
+    let world = World::for_labs();
+    world.sh("touch /run/stale");
+    let text = |command: &str| {
+        format!(
+            "name = \"lab\"\n[nodes.a]\n[[nodes.a.run]]\nname = \"it\"\ncommand = \"{command}\"\nready = {{ file = \"/run/stale\" }}\nwithin = \"300ms\"\n"
+        )
+    };
+    world.lab_file(&text("exec sleep 1000"));
+    let err = world.fails(1, "lab up /run/lab.toml");
+    assert!(err.contains("within 300ms"), "{err}");
+    world.up(&text("touch /run/stale; exec sleep 1000"));
+    assert_eq!(world.ok("lab down lab"), "lab: down, 1 namespace gone\n");
 }

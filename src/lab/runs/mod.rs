@@ -31,6 +31,7 @@ use crate::{
     sys::process,
 };
 use mark::Mark;
+use ready::Started;
 use record::Records;
 use spawn::Home;
 
@@ -124,12 +125,13 @@ pub(super) fn start(
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let home = Home { lab, node, ns };
+    let since = ready::file_time();
     let pidfd = spawn::start(&home, run)?;
     let Some(pid) = pid_of(&pidfd) else { return Err(ended(&home, run)) };
     if !record::write(&home, run, pid)? {
         return Err(ended(&home, run));
     }
-    ready::await_it(&home, run, (pid, pidfd.as_fd()), go_on)
+    ready::await_it(&home, run, Started { pid, pidfd: pidfd.as_fd(), since }, go_on)
 }
 
 /// The number of a process, while it is not forgotten.

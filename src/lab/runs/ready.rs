@@ -2,7 +2,10 @@
 
 use std::{
     fs,
-    os::fd::{AsFd, BorrowedFd},
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::MetadataExt,
+    },
     path::Path,
     time::{Duration, Instant},
 };
@@ -11,6 +14,7 @@ use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
     process::{Pid, Signal, kill_process_group},
+    time::{ClockId, clock_gettime},
 };
 
 use super::spawn::{self, Home};
@@ -29,21 +33,39 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// The state of a socket that listens, in `/proc/net/tcp`.
 const LISTENS: &str = "0A";
 
+/// A point in time as files have it, in seconds and nanoseconds.
+type FileTime = (i64, i64);
+
+/// A command that was started.
+#[derive(Clone, Copy)]
+pub(super) struct Started<'a> {
+    pub pid: u32,
+    pub pidfd: BorrowedFd<'a>,
+    /// What was changed before that, it did not do.
+    pub since: FileTime,
+}
+
+/// Now, as the kernel writes it to a file that is changed.
+pub(super) fn file_time() -> FileTime {
+    let now = clock_gettime(ClockId::RealtimeCoarse);
+    (now.tv_sec, now.tv_nsec)
+}
+
 /// Waits until a command is ready, or has ended, or its time is over.
 pub(super) fn await_it(
     home: &Home<'_>,
     run: &Run,
-    process: (u32, BorrowedFd<'_>),
+    started: Started<'_>,
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<()> {
     let Some(ready) = &run.ready else { return Ok(()) };
     let until = Instant::now() + run.within;
     loop {
         go_on()?;
-        if is_ready(home, ready, process, until, go_on)? {
+        if is_ready(home, ready, started, until, go_on)? {
             return Ok(());
         }
-        if has_ended(process.1, LOOK_AGAIN) {
+        if has_ended(started.pidfd, LOOK_AGAIN) {
             return Err(super::ended(home, run));
         }
         if Instant::now() >= until {
@@ -57,7 +79,7 @@ pub(super) fn await_it(
 fn is_ready(
     home: &Home<'_>,
     ready: &Ready,
-    (pid, pidfd): (u32, BorrowedFd<'_>),
+    Started { pid, pidfd, since }: Started<'_>,
     until: Instant,
     go_on: &mut dyn FnMut() -> Result<()>,
 ) -> Result<bool> {
@@ -65,7 +87,8 @@ fn is_ready(
         Ready::Tcp(port) => Ok(["tcp", "tcp6"].iter().any(|table| listens(pid, table, *port))),
         Ready::File(path) => {
             let root = Path::new("/proc").join(pid.to_string()).join("root");
-            Ok(root.join(path.strip_prefix("/").unwrap_or(path)).symlink_metadata().is_ok())
+            let file = root.join(path.strip_prefix("/").unwrap_or(path)).symlink_metadata();
+            Ok(file.is_ok_and(|file| (file.ctime(), file.ctime_nsec()) >= since))
         }
         Ready::Command(argv) => {
             let known = ChildrenKnown::make();
@@ -121,7 +144,7 @@ fn listens(pid: u32, table: &str, port: u16) -> bool {
 fn what_is_missing(ready: &Ready) -> String {
     match ready {
         Ready::Tcp(port) => format!("nothing listened at TCP port {port}"),
-        Ready::File(path) => format!("the file {} was not there", crate::name::quoted(path.as_os_str())),
+        Ready::File(path) => format!("the file {} was not made or changed", crate::name::quoted(path.as_os_str())),
         Ready::Command(argv) => format!("'{}' did not succeed", crate::name::escaped(argv.join(" ").as_bytes())),
     }
 }
