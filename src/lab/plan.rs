@@ -30,15 +30,20 @@ const USUAL_MTU_BYTES: u32 = 1500;
 /// usual one of the kind, where there is one.
 #[must_use]
 pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
-    let Some(first) = without_excluded(desired, observed) else { return straight(desired, observed) };
-    [straight(&first, observed), straight(desired, &first)].concat()
+    let kept = kept_links(desired, observed);
+    match without_excluded(desired, observed, &kept) {
+        None => straight(desired, observed, &kept),
+        Some(first) => {
+            let then = straight(desired, &first, &kept_links(desired, &first));
+            [straight(&first, observed, &kept_links(&first, observed)), then].concat()
+        }
+    }
 }
 
 /// The steps where all that is new can be there before the old one goes.
-fn straight(desired: &State, observed: &State) -> Vec<Step> {
-    let kept = kept_links(desired, observed);
-    let (aside, renames) = move_aside(desired, observed, &kept);
-    let plan = Plan { desired, observed: &aside, kept: &kept };
+fn straight(desired: &State, observed: &State, kept: &BTreeSet<At>) -> Vec<Step> {
+    let (aside, renames) = move_aside(desired, observed, kept);
+    let plan = Plan { desired, observed: &aside, kept };
     let mut steps = plan.create_spaces();
     steps.extend(plan.sysctls(|key| link_of(key).is_none()));
     steps.extend(renames);
@@ -69,8 +74,7 @@ fn kept_links(desired: &State, observed: &State) -> BTreeSet<At> {
 
 /// What can be there before anything is deleted, where that is not all: a link that the kernel refuses beside one that is
 /// to go waits for that, and what stands on it with it.
-fn without_excluded(desired: &State, observed: &State) -> Option<State> {
-    let kept = kept_links(desired, observed);
+fn without_excluded(desired: &State, observed: &State, kept: &BTreeSet<At>) -> Option<State> {
     let going: Vec<_> = links(observed).filter(|(at, _)| !kept.contains(at)).collect();
     let excludes = |new: &At, wanted: &LinkState, (old, seen): &(At, &LinkState)| {
         let is_kept = |lower: &IfName| kept.contains(&At { place: new.place.clone(), name: lower.clone() });
