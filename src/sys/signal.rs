@@ -16,33 +16,32 @@ use super::last_error;
 /// What came meanwhile is delivered on drop. In a program with other threads that do not hold
 /// them, the kernel gives the signal to one of those.
 pub(crate) struct Held {
+    set: libc::sigset_t,
     before: libc::sigset_t,
 }
 
 /// Those that end a program from outside.
 const SIGNALS: [i32; 4] = [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT];
 
-/// Those of them that would end this program. One that is ignored, as under `nohup`, stays so: held, it would come to wait
-/// all the same.
-fn signals() -> impl Iterator<Item = i32> {
-    SIGNALS.into_iter().filter(|signal| {
-        let mut now = MaybeUninit::<libc::sigaction>::uninit();
-        // SAFETY: with a null pointer for a new action, the call only writes to this local, and with the number of a
-        // signal that can be caught it does not fail.
-        let now = unsafe {
-            libc::sigaction(*signal, ptr::null(), now.as_mut_ptr());
-            now.assume_init()
-        };
-        now.sa_sigaction != libc::SIG_IGN
-    })
+fn is_ignored(signal: i32) -> bool {
+    let mut now = MaybeUninit::<libc::sigaction>::uninit();
+    // SAFETY: with a null pointer for a new action, the call only writes to this local, and with the number of a signal
+    // that can be caught it does not fail.
+    let now = unsafe {
+        libc::sigaction(signal, ptr::null(), now.as_mut_ptr());
+        now.assume_init()
+    };
+    now.sa_sigaction == libc::SIG_IGN
 }
 
-fn set_of_signals() -> libc::sigset_t {
+/// Those that would end this program. One that is ignored, as under `nohup`, stays so: held, it would come to wait all the
+/// same.
+fn to_be_held() -> libc::sigset_t {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: sigemptyset initialises the set, and sigaddset only changes it.
     unsafe {
         libc::sigemptyset(set.as_mut_ptr());
-        for signal in signals() {
+        for signal in SIGNALS.into_iter().filter(|signal| !is_ignored(*signal)) {
             libc::sigaddset(set.as_mut_ptr(), signal);
         }
         set.assume_init()
@@ -51,19 +50,18 @@ fn set_of_signals() -> libc::sigset_t {
 
 impl Held {
     pub(crate) fn hold() -> Self {
-        let set = set_of_signals();
+        let set = to_be_held();
         let mut before = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: with valid arguments pthread_sigmask cannot fail, so `before` is initialised.
         unsafe {
             libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, before.as_mut_ptr());
-            Self { before: before.assume_init() }
+            Self { set, before: before.assume_init() }
         }
     }
 }
 
 impl Held {
     /// An error (`EINTR`) where one of them has come, and waits for the end of this.
-    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
     pub(crate) fn refuse_pending(&self) -> std::io::Result<()> {
         let mut pending = MaybeUninit::<libc::sigset_t>::uninit();
         // SAFETY: sigpending only writes to this local, and with a valid pointer cannot fail.
@@ -71,20 +69,18 @@ impl Held {
             libc::sigpending(pending.as_mut_ptr());
             pending.assume_init()
         };
-        // SAFETY: the set was filled in above, and the signals have valid numbers.
-        let came = |signal| unsafe { libc::sigismember(&raw const pending, signal) == 1 };
-        let came = signals().any(came);
-        if came { Err(std::io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(()) }
+        // SAFETY: both sets were filled in, and the signals have valid numbers.
+        let is_in = |set: &libc::sigset_t, signal| unsafe { libc::sigismember(set, signal) == 1 };
+        let came = |signal| is_in(&self.set, signal) && is_in(&pending, signal);
+        if SIGNALS.into_iter().any(came) { Err(std::io::Error::from_raw_os_error(libc::EINTR)) } else { Ok(()) }
     }
 }
 
 impl Held {
     /// Readable, but never to be read from, where one of them has come and waits for the end of this.
-    #[expect(clippy::unused_self, reason = "while they are not held, none of them can wait")]
     pub(crate) fn fd(&self) -> io::Result<HeldFd> {
-        let set = set_of_signals();
         // SAFETY: the kernel only reads the set.
-        let fd = unsafe { libc::signalfd(-1, &raw const set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
+        let fd = unsafe { libc::signalfd(-1, &raw const self.set, libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) };
         match fd {
             -1 => Err(last_error()),
             // SAFETY: the kernel just made it, and nobody else knows it.
