@@ -498,13 +498,13 @@ fn managed(addr: &Addr, wanted: &BTreeSet<IfAddr>) -> Option<IfAddr> {
     (wanted.contains(&it) || (lasts && !link_local)).then_some(it)
 }
 
-/// The metric of a route that was given none.
-pub(super) fn usual_metric(family: Family) -> u32 {
-    if family == Family::Inet6 { USUAL_METRIC_V6 } else { 0 }
+/// The metric that a route was given; 0 where it was given none.
+pub(super) fn metric_of(route: &Route) -> u32 {
+    let usual = if route.family() == Family::Inet6 { USUAL_METRIC_V6 } else { 0 };
+    route.metric.filter(|&metric| metric != usual).unwrap_or(0)
 }
 
 fn route_state(route: &Route, view: &View) -> Option<RouteState> {
-    let usual = usual_metric(route.family());
     let name = |index| view.links.iter().find(|seen| seen.link.index == index).map(|seen| seen.link.name.parse());
     let dev = if route.hop.device == 0 { None } else { Some(name(route.hop.device)?.ok()?) };
     let mtu = route.metrics.iter().find(|metric| metric.number == RTAX_MTU).and_then(|metric| match metric.value {
@@ -518,7 +518,7 @@ fn route_state(route: &Route, view: &View) -> Option<RouteState> {
         via: route.hop.via,
         // The kernel binds those that lead nowhere to `lo`.
         dev: dev.filter(|_| kind == crate::netlink::route::RouteKind::Unicast),
-        metric: route.metric.filter(|&metric| metric != usual).unwrap_or(0),
+        metric: metric_of(route),
         table: route.table.unwrap_or(TABLE_MAIN),
         src: route.prefsrc,
         mtu_bytes: mtu,

@@ -6,7 +6,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{
     mark,
-    observe::{Observed, Stranger, usual_metric},
+    observe::{Observed, Stranger, metric_of},
     site,
     state::{LinkWhat, Place, RouteState, State},
     step::{At, Step},
@@ -159,11 +159,10 @@ fn refuse_taken_routes(lab: &LabName, observed: &mut Observed, steps: &[Step]) -
 
 /// Whether a route that somebody else made is in the place of a wanted one.
 fn excludes(there: &Route, wanted: &RouteState) -> bool {
-    let metric = there.metric.filter(|metric| *metric != usual_metric(there.family())).unwrap_or(0);
     there.dst == wanted.dst
         && there.protocol != Some(mark::ROUTE_PROTOCOL)
         && there.table.unwrap_or(TABLE_MAIN) == wanted.table
-        && metric == wanted.metric
+        && metric_of(there) == wanted.metric
 }
 
 fn refuse_too_many_ports(lab: &LabName, desired: &State) -> Result<()> {
