@@ -34,8 +34,9 @@ pub fn plan(desired: &State, observed: &State) -> Vec<Step> {
     match without_excluded(desired, observed, &kept) {
         None => straight(desired, observed, &kept),
         Some(first) => {
-            let then = straight(desired, &first, &kept_links(desired, &first));
-            [straight(&first, observed, &kept_links(&first, observed)), then].concat()
+            let mut steps = straight(&first, observed, &kept_links(&first, observed));
+            steps.extend(straight(desired, &first, &kept_links(desired, &first)));
+            steps
         }
     }
 }
@@ -698,23 +699,6 @@ mod tests {
         steps.iter().map(ToString::to_string).collect()
     }
 
-    #[test]
-    fn a_vlan_of_a_number_that_is_taken_waits_and_one_of_another_does_not() {
-        let with_vlan = |text: &str, id| {
-            let mut state = lan();
-            let what = LinkWhat::Kind {
-                kind: Kind::Vlan(Vlan { id: Some(id), ..Vlan::default() }).into(),
-                lower: Some(name("eth0")),
-            };
-            space(&mut state, &node("a")).links.insert(name(text), plain(what));
-            state
-        };
-        let (seven, same, eight) = (with_vlan("old", 7), with_vlan("new", 7), with_vlan("new", 8));
-        assert_eq!(shown(&plan(&same, &seven)), ["delete vlan a:old", "create vlan a:new", "bring up a:new"]);
-        assert_eq!(shown(&plan(&eight, &seven)), ["create vlan a:new", "bring up a:new", "delete vlan a:old"]);
-        assert_eq!(shown(&plan(&seven, &with_vlan("old", 8)))[0], "rename a:old to nsnet~0");
-    }
-
     /// What a step does to a state, as the kernel does it.
     fn apply(state: &mut State, step: &Step) {
         let place = step.place().clone();
@@ -912,6 +896,23 @@ mod tests {
         ];
         assert_eq!(shown(&steps), expected);
         assert_eq!(steps.iter().map(Step::interrupts).collect::<Vec<_>>(), [true, false, false, false, false]);
+    }
+
+    #[test]
+    fn a_vlan_of_a_number_that_is_taken_waits_and_one_of_another_does_not() {
+        let with_vlan = |text: &str, id| {
+            let mut state = lan();
+            let what = LinkWhat::Kind {
+                kind: Kind::Vlan(Vlan { id: Some(id), ..Vlan::default() }).into(),
+                lower: Some(name("eth0")),
+            };
+            space(&mut state, &node("a")).links.insert(name(text), plain(what));
+            state
+        };
+        let (seven, same, eight) = (with_vlan("old", 7), with_vlan("new", 7), with_vlan("new", 8));
+        assert_eq!(shown(&plan(&same, &seven)), ["delete vlan a:old", "create vlan a:new", "bring up a:new"]);
+        assert_eq!(shown(&plan(&eight, &seven)), ["create vlan a:new", "bring up a:new", "delete vlan a:old"]);
+        assert_eq!(shown(&plan(&seven, &with_vlan("old", 8)))[0], "rename a:old to nsnet~0");
     }
 
     #[test]
