@@ -1,5 +1,7 @@
 //! ns: namespaces of every kind, compared with what /proc says.
 
+use std::os::unix::fs::MetadataExt;
+
 use serde_json::Value;
 
 use super::support::{Background, World, json};
@@ -7,7 +9,7 @@ use super::support::{Background, World, json};
 const KINDS: [&str; 8] = ["cgroup", "ipc", "mnt", "net", "pid", "time", "user", "uts"];
 
 fn process(world: &World, unshare: &str) -> Background {
-    world.start(&format!("exec {unshare} sh -c 'echo; exec cat'"))
+    world.start(&format!("exec {unshare} sh -c 'echo; read line'"))
 }
 
 fn inode(pid: u32, kind: &str) -> u64 {
@@ -26,7 +28,7 @@ fn the_namespaces_of_a_process_are_those_of_proc() {
     assert_eq!(kinds, KINDS);
     for row in rows {
         assert_eq!(row["inode"], inode(inside.pid(), row["kind"].as_str().unwrap()));
-        assert_eq!(row["command"], "cat");
+        assert_eq!(row["command"], "sh");
     }
     assert_eq!(rows[3]["names"][0]["name"], "red");
     // Made in the new user namespace, so owned by it.
@@ -92,20 +94,24 @@ fn all_that_somebody_holds_are_listed() {
     let lives = process(&world, "unshare --uts --net");
     let uts = inode(lives.pid(), "uts");
     // One that only an open file holds, and one that only a mount does.
-    let file = world.start("unshare --ipc sh -c 'echo; exec cat' & exec 9</proc/$!/ns/ipc; exec cat");
+    let script =
+        "touch /run/ipc; unshare --ipc=/run/ipc true; exec 9</run/ipc; umount --lazy /run/ipc; echo; read line";
+    let file = world.start(script);
+    let opened = format!("/proc/{}/fd/9", file.pid());
     world.sh("touch /run/uts; unshare --uts=/run/uts true; $NSNET add red");
     let list = |options: &str| json(&world.sh(&format!("$NSNET -j ns list {options}"))).as_array().unwrap().clone();
     let all = list("");
     let find = |kind: &str, inode: u64| all.iter().find(|row| row["kind"] == kind && row["inode"] == inode);
     let row = find("uts", uts).unwrap();
-    assert_eq!((&row["processes"], &row["pid"], &row["command"]), (&1.into(), &lives.pid().into(), &"cat".into()));
+    assert_eq!((&row["processes"], &row["pid"], &row["command"]), (&1.into(), &lives.pid().into(), &"sh".into()));
     assert!(find("net", inode(lives.pid(), "net")).is_some());
     let mounted: u64 = world.sh("stat -L -c %i /run/uts").trim().parse().unwrap();
     let row = find("uts", mounted).unwrap();
     assert_eq!((&row["processes"], &row["path"]), (&0.into(), &"/run/uts".into()));
     let red: u64 = world.sh("stat -L -c %i /run/netns/red").trim().parse().unwrap();
     assert_eq!(find("net", red).unwrap()["names"][0]["name"], "red");
-    assert!(all.iter().any(|row| row["kind"] == "ipc" && row["pid"].as_u64() <= Some(file.pid().into())));
+    let row = find("ipc", std::fs::metadata(&opened).unwrap().ino()).unwrap();
+    assert_eq!((&row["processes"], &row["path"]), (&0.into(), &opened.into()));
     assert!(list("--type uts").iter().all(|row| row["kind"] == "uts"));
     // Nothing that lsns finds is missing, as far as it stays.
     let stays = [lives.pid(), world.pid()];

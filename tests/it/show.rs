@@ -76,12 +76,12 @@ fn quiet_only_says_by_its_end_whether_it_exists() {
 fn processes_files_mounts_and_sockets_that_hold_it_are_named() {
     let world = World::new();
     world.sh("ip netns add red; touch /run/mounted; mount --bind /run/netns/red /run/mounted");
-    let inside = world.start("exec nsenter --net=/run/netns/red sh -c 'echo; exec cat'");
+    let inside = world.start("exec nsenter --net=/run/netns/red sh -c 'echo; read line'");
     let file = world.start("exec 8</run/netns/red; echo; exec cat");
     let _socket = socket_in(&world, "red");
     let shown = json(&world.sh("$NSNET -j show red"));
     let holds = |wanted: &dyn Fn(&Value) -> bool| shown["held_by"].as_array().unwrap().iter().any(wanted);
-    assert!(holds(&|by| by["pid"] == inside.pid() && by["command"] == "cat"), "{shown:#}");
+    assert!(holds(&|by| by["pid"] == inside.pid() && by["command"] == "sh"), "{shown:#}");
     assert!(holds(&|by| by["pid"] == file.pid() && by["fd"] == 8), "{shown:#}");
     assert!(holds(&|by| by["mount"] == "/run/mounted"), "{shown:#}");
     assert!(holds(&|by| by["pid"] == std::process::id() && by["socket"].is_u64()), "{shown:#}");

@@ -66,13 +66,15 @@ impl World {
     }
 
     fn prepared(mounts: &str) -> Self {
-        let script = format!("set -e; {mounts}; ip link set lo up; echo ready; exec cat");
+        let script = format!("set -e; {mounts}; ip link set lo up; exec cat");
         let mut holder = Command::new("unshare")
             .args(["--mount", "--net", "--propagation", "private", "sh", "-c", &script])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("unshare of util-linux makes the test's world");
+        // It is ready, and cat, when cat says it.
+        let _ = writeln!(holder.stdin.as_mut().unwrap(), "ready");
         let mut line = String::new();
         BufReader::new(holder.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
         assert_eq!(line, "ready\n", "no namespaces: run tests through scripts/in-userns");
