@@ -3,7 +3,11 @@
 //! These are tests, so that nothing of it ships: they fail where a page is stale. `scripts/generate`
 //! has them write the pages instead.
 
-use std::{collections::BTreeMap, fs, io, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs, io,
+    path::PathBuf,
+};
 
 use clap::{Arg, Command, CommandFactory};
 use clap_mangen::Man;
@@ -82,8 +86,7 @@ fn verb_page(verb: &Command) -> String {
     let prose = Prose::of(verb.get_name());
     let forms = forms(verb, "nsnet");
     let synopses: Vec<_> = forms.iter().map(synopsis).collect();
-    let options = forms.into_iter().map(Man::new).map(|form| rendered(|out| form.render_options_section(out)));
-    let options: String = options.map(|section| section.replace("\n.SH OPTIONS", "")).collect();
+    let options = options(forms);
     let parts = [
         head(&format!("nsnet-{}", verb.get_name()), &about(verb)),
         format!(".SH SYNOPSIS\n{}", synopses.join("\n.br\n")),
@@ -96,6 +99,15 @@ fn verb_page(verb: &Command) -> String {
         prose.rest,
     ];
     tidy(&parts.join("\n"))
+}
+
+/// The options and arguments of all forms, each said once.
+fn options(forms: Vec<Command>) -> String {
+    let sections = forms.into_iter().map(Man::new).map(|form| rendered(|out| form.render_options_section(out)));
+    let sections: String = sections.map(|section| section.replace("\n.SH OPTIONS", "") + "\n").collect();
+    let mut known = BTreeSet::new();
+    let entries = sections.split(".TP\n").map(str::trim).filter(|entry| !entry.is_empty() && known.insert(*entry));
+    entries.flat_map(|entry| ["\n.TP\n", entry]).collect()
 }
 
 /// What can be written: the verb, or each of the verbs below it.
