@@ -144,7 +144,7 @@ impl Mapper {
             let opened: Vec<_> = part.iter().map(Namespace::open).collect();
             let living: Vec<_> = opened.iter().flatten().collect();
             let mut met = self.observer.meet(&living)?.into_iter();
-            ids.extend(opened.iter().map(|ns| ns.as_ref().and_then(|_| met.next().flatten())));
+            ids.extend(opened.iter().map(|ns| ns.as_ref().and_then(|_| met.next()?.ok())));
         }
         Ok(ids)
     }

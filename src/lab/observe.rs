@@ -11,8 +11,6 @@ use std::{
     thread,
 };
 
-use rustix::io::Errno;
-
 use super::{
     files, mark, runs,
     site::{self, Inside, Site, Sites},
@@ -271,7 +269,7 @@ impl Sight {
         let mut views = BTreeMap::new();
         for ((place, ns), id) in places.zip(&namespaces).zip(ids) {
             let failed = |e: Refusal| e.into_error("look into", ns);
-            let id = id.ok_or_else(|| Error::os("look into", ns, Errno::PERM))?;
+            let id = id.map_err(failed)?;
             let links = observer.seen_links(id).map_err(failed)?;
             let addrs = observer.addrs(id).map_err(failed)?;
             views.insert(place.clone(), View { nsid: Some(id), links, addrs });

@@ -49,17 +49,18 @@ impl Observer {
         Ok(Self { place, socket })
     }
 
-    /// Gives ids to namespaces, in their order; `None` to one that is refused.
-    pub(crate) fn meet(&mut self, namespaces: &[&Netns]) -> Result<Vec<Option<u32>>> {
+    /// Gives ids to namespaces, in their order; or says why one gets none.
+    pub(crate) fn meet(&mut self, namespaces: &[&Netns]) -> Result<Vec<std::result::Result<u32, Refusal>>> {
         let failed = |e: Refusal| e.into_error("give ids to", "namespaces");
         let known = self.socket.nsids_of(namespaces).map_err(|e| failed(e.into()))?;
         let strangers = namespaces.iter().zip(&known).filter(|(_, id)| matches!(id, Ok(None)));
-        for met in self.socket.assign_nsids(strangers.map(|(ns, _)| ns)) {
-            // Each is asked for below.
-            drop(met);
-        }
+        let mut met = self.socket.assign_nsids(strangers.map(|(ns, _)| ns)).into_iter();
+        let met =
+            known.into_iter().map(|id| if let Ok(None) = id { met.next().unwrap_or(Ok(())) } else { id.map(drop) });
         let ids = self.socket.nsids_of(namespaces).map_err(|e| failed(e.into()))?;
-        Ok(ids.into_iter().map(|id| id.ok().flatten()).collect())
+        let none = || Refusal::from(io::Error::from(Errno::NODATA));
+        // Somebody else may have been faster, which is no failure.
+        Ok(met.zip(ids).map(|(met, id)| id?.ok_or_else(|| met.err().unwrap_or_else(none))).collect())
     }
 
     /// All links and addresses of the namespace of this id. Where one has its other end elsewhere, `lower_nsid` is
