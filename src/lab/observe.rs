@@ -144,6 +144,14 @@ pub(super) struct Survey {
     pub raw: BTreeMap<Place, (Vec<Link>, Vec<Addr>)>,
     /// Their routes, with what a lab file could say of each.
     pub routes: BTreeMap<Place, Vec<(Route, Option<RouteState>)>>,
+    /// How many rules and neighbours somebody gave each place; a lab file has none.
+    pub untold: BTreeMap<Place, Untold>,
+}
+
+/// What a lab file cannot say of a namespace.
+pub(super) struct Untold {
+    pub rules: usize,
+    pub neighbours: usize,
 }
 
 /// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
@@ -152,12 +160,20 @@ pub(super) fn survey(named: &[Named], keys: &BTreeSet<String>) -> Result<Survey>
     let sight = Sight::of(&here, named)?;
     let visits = site::on_a_thread(|| visit_all(&here, named, &mut Sites::new(), Some(keys)))?;
     let ends = Ends { all: true, ..Ends::of(&sight) };
-    let mut survey = Survey { observed: Observed::default(), raw: BTreeMap::new(), routes: BTreeMap::new() };
+    let mut survey = Survey {
+        observed: Observed::default(),
+        raw: BTreeMap::new(),
+        routes: BTreeMap::new(),
+        untold: BTreeMap::new(),
+    };
     for Visit { place, name, id, opened, inside } in visits {
         let (Some(mut socket), Some(view)) = (opened, sight.views.get(&place)) else { continue };
         if place != Place::Here {
-            let routes =
-                socket.all_routes().map_err(|e| e.into_error("list routes in", site::word_of_name(name.as_ref())))?;
+            let failed = |e: Refusal| e.into_error("look into", site::word_of_name(name.as_ref()));
+            let rules = socket.count_rules().map_err(failed)?;
+            let neighbours = socket.count_permanent_neighbours().map_err(failed)?;
+            survey.untold.insert(place.clone(), Untold { rules, neighbours });
+            let routes = socket.all_routes().map_err(failed)?;
             let told = routes.into_iter().map(|route| {
                 let told = route_state(&route, view);
                 (route, told)

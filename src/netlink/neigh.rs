@@ -237,7 +237,7 @@ impl Netlink {
     }
 }
 
-fn neigh_of(object: &RouteNetlinkMessage) -> Option<Neigh> {
+pub(super) fn neigh_of(object: &RouteNetlinkMessage) -> Option<Neigh> {
     match object {
         RouteNetlinkMessage::NewNeighbour(message) => Neigh::of(message),
         _ => None,

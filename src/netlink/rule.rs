@@ -275,7 +275,7 @@ impl Netlink {
     }
 }
 
-fn rule_of(object: &RouteNetlinkMessage) -> Option<Rule> {
+pub(super) fn rule_of(object: &RouteNetlinkMessage) -> Option<Rule> {
     match object {
         RouteNetlinkMessage::NewRule(message) => Rule::of(message),
         _ => None,

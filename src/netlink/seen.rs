@@ -1,18 +1,22 @@
 //! Everything of a namespace that can be told apart from what is wanted: links with what their drivers
-//! say, addresses, routes.
+//! say, addresses, routes; and that there are rules and neighbours.
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{InfoData, InfoVxlan, LinkAttribute, LinkInfo},
+    neighbour::NeighbourMessage,
     route::{RouteMessage, RouteProtocol},
+    rule::RuleMessage,
 };
 use rtnetlink::LinkUnspec;
 
 use super::{
     kind::Kind,
     link::{self, Link, Lower},
+    neigh::{self, Neigh, nud},
     raw::{Refusal, Socket},
     route::Route,
+    rule::{self, Rule},
 };
 
 /// Redirects, what the kernel makes itself, and what routers tell it: `RTPROT_REDIRECT`, `RTPROT_KERNEL`,
@@ -109,6 +113,20 @@ impl Socket {
         let made = |route: &Route| !route.protocol.is_some_and(|of| KERNEL_PROTOCOLS.contains(&of));
         let all = RouteNetlinkMessage::GetRoute(RouteMessage::default());
         self.dump_of(&all, |object| Route::of_object(&object).filter(made))
+    }
+
+    /// How many rules the socket's namespace has beside those that the kernel made.
+    pub(crate) fn count_rules(&mut self) -> Result<usize, Refusal> {
+        let made = |rule: &Rule| !rule.protocol.is_some_and(|of| KERNEL_PROTOCOLS.contains(&of));
+        let all = RouteNetlinkMessage::GetRule(RuleMessage::default());
+        Ok(self.dump_of(&all, |object| rule::rule_of(&object).filter(made))?.len())
+    }
+
+    /// How many neighbours somebody told the socket's namespace for good.
+    pub(crate) fn count_permanent_neighbours(&mut self) -> Result<usize, Refusal> {
+        let told = |neigh: &Neigh| neigh.state & nud::PERMANENT != 0;
+        let all = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+        Ok(self.dump_of(&all, |object| neigh::neigh_of(&object).filter(told))?.len())
     }
 
     /// The note on `lo` of the socket's namespace.

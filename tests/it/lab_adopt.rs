@@ -200,3 +200,17 @@ fn a_lab_that_is_there_gives_its_file_again_unless_it_has_networks() {
         "{err}"
     );
 }
+
+#[test]
+fn what_no_file_can_have_is_counted() {
+    let world = World::for_labs();
+    world.sh("ip netns add n1; ip netns add n2; ip -n n1 link add eth0 type veth peer name eth0 netns n2
+        ip -n n1 link set eth0 up; ip -n n1 rule add from 10.0.0.1 table 7; ip -n n1 -6 rule add table 8
+        ip -n n1 neigh add 10.0.0.2 lladdr 02:00:00:00:00:02 dev eth0");
+    let adopted = world.nsnet(["lab", "adopt", "--name", "l", "--dry-run", "n[12]"]);
+    let said: Vec<&str> = adopted.err.lines().filter(|line| line.contains("no file has")).collect();
+    let told = |what: &str| format!("nsnet: warning: {what} are not in the file, and are left as they are");
+    assert_eq!(said.len(), 2, "{adopted}");
+    assert!(said[0].starts_with(&told("rules of n1 (2)")), "{adopted}");
+    assert!(said[1].starts_with(&told("permanent neighbours of n1 (1)")), "{adopted}");
+}

@@ -41,6 +41,7 @@ pub(super) fn write(lab: &LabName, survey: &Survey) -> Written {
     writer.leave_out_what_is_no_links();
     writer.leave_out_links();
     writer.keep_routes();
+    writer.leave_out_what_is_untold();
     let spec = spec_of(lab, &writer.state);
     Written { spec, state: writer.state, left_out: writer.left_out }
 }
@@ -74,6 +75,18 @@ impl Writer<'_> {
         }
         for space in self.state.spaces.values_mut() {
             space.links.retain(|name, _| name.as_str() != "lo");
+        }
+    }
+
+    fn leave_out_what_is_untold(&mut self) {
+        for (place, untold) in &self.survey.untold {
+            for (count, what) in [(untold.rules, "rules"), (untold.neighbours, "permanent neighbours")] {
+                if count > 0 {
+                    let of = word_of(place);
+                    let why = format!("are not in the file, and are left as they are: no file has {what}");
+                    self.left_out.push(format!("{what} of {of} ({count}) {why}"));
+                }
+            }
         }
     }
 
