@@ -382,7 +382,7 @@ fn left_over(cause: Error, what: &str) -> Error {
 /// `NotFound` where there is nothing of it; `Os` (`EBUSY`) where somebody else is changing it; `Denied`
 /// without `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`.
 pub fn down(lab: &LabName) -> Result<Lowered> {
-    let lock = Lock::take(lab)?;
+    let _lock = Lock::take(lab)?;
     preflight::make_room(lab, netns::list()?.len())?;
     let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
@@ -401,7 +401,6 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let files = observed.stray_files;
     await_gone(observed.dying.into_values().collect());
     if doomed.is_empty() && files.is_empty() && !stopped {
-        lock.remove();
         let why = "nothing of it is there; 'nsnet lab list' lists labs";
         return Err(Error::of_kind(crate::error::ErrorKind::NotFound, "take down lab", lab, why));
     }
@@ -410,9 +409,6 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     }
     delete_ends_here(&observed.ends_here.into_values().flatten().collect::<Vec<_>>())?;
     let namespaces = netns::delete_known(&doomed, named)?;
-    if namespaces.iter().all(|deletion| deletion.result.is_ok()) {
-        lock.remove();
-    }
     let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();
     Ok(Lowered { namespaces, warnings, nodes_with_files })
 }

@@ -121,7 +121,9 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
     let hosts = new.get(HOSTS).map_or("", |text| text);
     let whole = both.keys().all(|name| new.contains_key(name));
-    let dir = write_mark(&name, &listing(lab, place, &both, hosts))?;
+    let is_marked =
+        |dir: &Path| fs::read_to_string(dir.join(HOSTS)).is_ok_and(|text| read_listing(&text, lab, place).is_some());
+    let dir = write_mark(&name, &listing(lab, place, &both, hosts), is_marked)?;
     for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
         write(&dir, name, text)?;
     }
@@ -131,11 +133,14 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     if whole { Ok(()) } else { write(&dir, HOSTS, &listing(lab, place, new, hosts)) }
 }
 
-/// Writes the file with the mark, and the directory of a node where there is none; not in `/etc` where that cannot be
-/// written. Returns where.
-fn write_mark(name: &NsName, text: &str) -> Result<PathBuf> {
+/// Writes the file with the mark: where there is one, or else where there is none yet; not in `/etc` where that cannot
+/// be written. Returns where.
+fn write_mark(name: &NsName, text: &str, is_marked: impl Fn(&Path) -> bool) -> Result<PathBuf> {
     let mut refused = None;
-    for dir in ETC_DIRS.map(|parent| Path::new(parent).join(name.as_os_str())) {
+    let mut dirs = ETC_DIRS.map(|parent| Path::new(parent).join(name.as_os_str()));
+    // What could not be written once may be now.
+    dirs.sort_by_key(|dir| !is_marked(dir));
+    for dir in dirs {
         let unwritable =
             |e: &io::Error| matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
         match fs::create_dir_all(&dir).and_then(|()| replace(&dir, HOSTS, text)) {

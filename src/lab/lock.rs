@@ -11,15 +11,17 @@ use rustix::{
     io::Errno,
 };
 
+use super::mark;
 use crate::{
     error::{Error, Result},
-    name::LabName,
-    netns::rundir,
+    name::{LabName, NsName},
+    netns::{self, rundir},
     sys::locks,
 };
 
-/// The right to change a lab, until dropped.
+/// The right to change a lab, until dropped. Its file goes with the lab.
 pub(super) struct Lock {
+    lab: LabName,
     path: PathBuf,
     _file: File,
 }
@@ -39,15 +41,24 @@ impl Lock {
             }
             // Whoever had it before may have removed the file.
             if fs::metadata(&path).is_ok_and(|now| (now.dev(), now.ino()) == (itself.dev(), itself.ino())) {
-                return Ok(Self { path, _file: file });
+                return Ok(Self { lab: lab.clone(), path, _file: file });
             }
         }
     }
 
-    /// Removes the file: the lab is no more.
-    pub(super) fn remove(self) {
-        // It is only left to lie there.
-        let _ = fs::remove_file(&self.path);
+    /// Whether any namespace is called as one of the lab would be.
+    fn has_names(&self) -> bool {
+        let is_of_lab = |name: &NsName| mark::read_name(name.as_os_str()).is_some_and(|(lab, _)| lab == self.lab);
+        netns::list().is_ok_and(|names| names.iter().any(is_of_lab))
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        if !self.has_names() {
+            // It would only lie there.
+            let _ = fs::remove_file(&self.path);
+        }
     }
 }
 

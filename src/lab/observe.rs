@@ -503,13 +503,13 @@ fn lower_of(link: &Link) -> Option<IfName> {
 }
 
 /// An address, unless it is the kernel's own affair: link-local ones that nobody asked for, and those that
-/// go by themselves.
+/// go by themselves, in whose place one that stays can be put.
 fn managed(addr: &Addr, wanted: &BTreeSet<IfAddr>) -> Option<IfAddr> {
     let network = ipnetwork::IpNetwork::new(addr.local, addr.prefix_len).ok()?;
     let it = IfAddr::from(network);
     let link_local = matches!(addr.local, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let lasts = addr.flags.contains(AddrFlags::PERMANENT);
-    (wanted.contains(&it) || (lasts && !link_local)).then_some(it)
+    (lasts && (!link_local || wanted.contains(&it))).then_some(it)
 }
 
 /// The metric that a route was given; 0 where it was given none.

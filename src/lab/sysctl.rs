@@ -21,6 +21,14 @@ pub(super) fn key_of(alt_name: &str) -> Option<&str> {
     alt_name.strip_prefix(PREFIX).filter(|key| key.starts_with("net."))
 }
 
+/// What a setting is called where it has two names.
+pub(super) fn usual_name(key: &str) -> &str {
+    match key {
+        "net.ipv4.conf.all.forwarding" => "net.ipv4.ip_forward",
+        key => key,
+    }
+}
+
 /// What is wrong with a name of a setting, before the kernel is asked.
 pub(super) fn problem(key: &str) -> Option<&'static str> {
     let mut words = key.split('.');

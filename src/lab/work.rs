@@ -640,7 +640,12 @@ fn change_sysctl(
             if old.is_none() {
                 mark_sysctl(site, key, true)?;
             }
-            sysctl::write(key, new).map_err(|e| Error::os("set", shown(key), e).because(format!("to {new}")))?;
+            let set = sysctl::write(key, new);
+            if set.is_err() && old.is_none() {
+                // The refusal is what gets reported.
+                let _ = mark_sysctl(site, key, false);
+            }
+            set.map_err(|e| Error::os("set", shown(key), e).because(format!("to {new}")))?;
             Ok(found)
         }
         Step::ResetSysctl { key, .. } => {
@@ -721,7 +726,8 @@ fn change_of(step: &Step, site: &Site, lab: &LabName) -> Result<Change> {
         Step::RenameLink { at, to } => of_link(at, LinkChange { name: Some(to.clone()), ..LinkChange::default() }),
         Step::ChangeLink { at, change } => of_link(at, link_change_of(at, change, site)?),
         Step::AddAddr { at, addr } => {
-            let change = addr::ready(site.index(at)?, *addr).add().on(at.name.as_str());
+            // Where there is one already, it is about to go by itself.
+            let change = addr::ready(site.index(at)?, *addr).replace().on(at.name.as_str());
             Ok(within(&at.place, change))
         }
         Step::DeleteAddr { at, addr } => {

@@ -700,3 +700,77 @@ fn values_of_settings_are_compared_as_the_kernel_writes_them() {
     world.up(&text("\"net.ipv4.ip_local_reserved_ports\" = \"1-3\""));
     assert_eq!(world.drift(), [""; 0]);
 }
+
+#[test]
+fn a_setting_that_the_kernel_refuses_leaves_no_mark() {
+    let world = World::for_labs();
+    world.up(OUTER);
+    let loopback = world.sh("ip -n outer.h1 -d link show lo");
+    let setting = "[nodes.h1]\nsysctl = { \"net.ipv4.conf.eth0.rp_filter\" = \"1\" }";
+    let file = world.lab_file(&OUTER.replace("[nodes.h1]", setting));
+    let refused = "strace -f -qq -o /dev/null -P /proc/sys/net/ipv4/conf/eth0/rp_filter -e inject=write:error=EIO";
+    let err = world.shell(&format!("{refused} $NSNET lab up {file}")).fails(1);
+    assert!(err.contains("cannot set 'net.ipv4.conf.eth0.rp_filter'") && !err.contains("undone"), "{err}");
+    assert_eq!(world.sh("ip -n outer.h1 -d link show lo"), loopback);
+}
+
+#[test]
+fn an_address_that_is_about_to_go_is_made_to_stay() {
+    let world = World::for_labs();
+    world.up(&OUTER.replace("10.0.0.1/24", "10.0.0.1/24,fd09::1/64"));
+    world.sh("for addr in 10.0.0.1/24 fd09::1/64; do
+            ip -n outer.h1 addr change $addr dev eth0 valid_lft 1000 preferred_lft 1000
+        done");
+    let missing = ["10.0.0.1/24", "fd09::1/64"].map(|addr| format!("h1:eth0: the address {addr} is missing"));
+    assert_eq!(world.drift(), missing);
+    world.ok("lab up /run/lab.toml");
+    assert_eq!(world.drift(), [""; 0]);
+    assert_eq!(world.sh("ip -n outer.h1 addr show eth0 | grep -c 'valid_lft forever'").trim(), "3");
+}
+
+#[test]
+fn both_names_of_forwarding_are_one_setting() {
+    let world = World::for_labs();
+    world.up("name = \"outer\"\n[nodes.a]\nsysctl = { \"net.ipv4.conf.all.forwarding\" = \"1\" }\n");
+    assert_eq!(world.drift(), [""; 0]);
+    assert_eq!(world.sh("ip netns exec outer.a sysctl -n net.ipv4.ip_forward"), "1\n");
+}
+
+#[test]
+fn files_stay_where_they_are_when_another_place_can_be_written() {
+    let world = World::for_labs();
+    world.up(OUTER);
+    world.sh("mount -t tmpfs tmpfs /etc; touch /etc/hosts");
+    world.up(&OUTER
+        .replace("[nodes.h1]", "[nodes.h3.interfaces.br]\nkind = \"bridge\"\naddrs = [\"10.3.0.1/24\"]\n[nodes.h1]"));
+    assert_eq!(world.sh("ls -A /etc/netns"), "outer.h3\n");
+    assert_eq!(world.sh("ls -A /run/nsnet/etc"), "outer.h1\nouter.h2\n");
+    assert!(world.ok("lab exec outer/h1 cat /etc/hosts").contains("h3"));
+    assert_eq!(world.drift(), [""; 0]);
+    world.ok("lab down outer");
+    assert_eq!(world.sh("ls -A /etc/netns /run/nsnet/etc"), "/etc/netns:\n\n/run/nsnet/etc:\n");
+}
+
+#[test]
+fn a_lab_that_never_was_leaves_no_lock() {
+    let world = World::for_labs();
+    world.lab_file("name = \"never\"\n[nodes.a]\nrun = [{ command = \"false\" }]\n");
+    world.fails(1, "lab up /run/lab.toml");
+    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "");
+    world.up("name = \"never\"\n[nodes.a]\n");
+    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "lab-never\n");
+    world.ok("lab down never");
+    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "");
+}
+
+#[test]
+fn a_command_in_all_nodes_goes_on_where_signals_are_ignored() {
+    let world = World::for_labs();
+    world.up(OUTER);
+    // The command in a node sends it to nsnet, which is the parent of its shell.
+    let script =
+        "trap '' HUP INT TERM QUIT; $NSNET lab exec outer --all sh -c 'kill -HUP $PPID; kill -TERM $PPID; echo on'";
+    let mut lines: Vec<String> = world.sh(script).lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["h1: on", "h2: on"]);
+}

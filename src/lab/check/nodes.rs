@@ -104,6 +104,7 @@ fn check_sysctls(said: &spec::Node, faults: &mut Faults) {
     let mut seen = HashSet::new();
     for (key, value) in said.sysctl.iter() {
         let (name, shown) = (key.get_ref(), escaped(key.get_ref().as_bytes()));
+        let usual = sysctl::usual_name(name);
         let plain = name.bytes().all(|byte| byte.is_ascii_graphic());
         let whole = !name.split(['.', '/']).any(str::is_empty);
         if !name.starts_with("net.") {
@@ -111,10 +112,15 @@ fn check_sysctls(said: &spec::Node, faults: &mut Faults) {
             faults.advise(key.span(), format!("'{shown}' is no setting of a node"), hint);
         } else if !plain || !whole {
             faults.add(key.span(), format!("'{shown}' is no name of a setting"));
-        } else if said.forward.is_some() && FORWARDING.contains(&name.as_str()) {
+        } else if said.forward.is_some() && FORWARDING.contains(&usual) {
             faults.advise(key.span(), format!("'forward' sets '{shown}' too"), "keep one of them");
-        } else if !seen.insert(name) {
-            faults.add(key.span(), format!("'{shown}' is set twice"));
+        } else if !seen.insert(usual) {
+            let twice = format!("'{shown}' is set twice");
+            if usual == name {
+                faults.add(key.span(), twice);
+            } else {
+                faults.advise(key.span(), twice, format!("it is another name of '{usual}'"));
+            }
         }
         let text = &value.get_ref().0;
         if text.is_empty() || text.contains(|c: char| c.is_control() && c != '\t') {
@@ -240,6 +246,8 @@ pub(super) fn sysctls(node: &Node, said: Option<&spec::Node>) -> BTreeMap<String
         sysctls.extend(FORWARDING.map(|name| (name.to_owned(), u8::from(on).to_string())));
     }
     let own = said.into_iter().flat_map(|said| said.sysctl.iter());
-    sysctls.extend(own.map(|(name, value)| (name.get_ref().clone(), sysctl::normal(&value.get_ref().0))));
+    sysctls.extend(
+        own.map(|(name, value)| (sysctl::usual_name(name.get_ref()).to_owned(), sysctl::normal(&value.get_ref().0))),
+    );
     sysctls
 }

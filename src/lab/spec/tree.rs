@@ -95,7 +95,9 @@ fn parse<'i>(text: &'i str, faults: &mut Faults) -> Option<DeTable<'i>> {
 }
 
 const UNKNOWN: &str = "unknown field `";
-/// What toml has against a choice of nothing.
+/// What toml has against a choice of nothing, or of more than one thing.
+const CHOICE: &str = "wanted exactly 1 element";
+/// The same, of nothing alone.
 const EMPTY: &str = "wanted exactly 1 element, found 0";
 
 /// Whether one place lies in another.
@@ -146,6 +148,9 @@ fn quoted_in(text: &str) -> Vec<&str> {
 
 /// serde's sentences in the quotes that nsnet has, on one line.
 fn plain(message: &str) -> String {
+    if message.starts_with(CHOICE) {
+        return "exactly one key belongs here".to_owned();
+    }
     let message = message.trim_end().replace('`', "'").replace("a sequence", "a list").replace("a map", "a table");
     let message = NUMBERS.iter().fold(message, |text, (name, words)| text.replace(name, words));
     escaped(message.as_bytes())
