@@ -258,8 +258,10 @@ impl Search {
     fn look_at(&mut self, process: &Process) {
         let mut homes = BTreeSet::new();
         for task in process.tasks() {
+            // The way to it is walked once.
+            let Ok(dir) = open_dir(&process.path(&format!("{task}ns"))) else { continue };
             for &kind in &self.kinds {
-                match NsId::of_path(process.path(&format!("{task}ns/{}", kind.as_str()))) {
+                match NsId::of(&dir, Path::new(kind.as_str()), AtFlags::empty()) {
                     Ok(id) => drop(homes.insert((kind, id))),
                     // Of whom one may not be seen, none may.
                     Err(Errno::ACCESS) => break,
@@ -309,6 +311,10 @@ impl Search {
             }
         }
     }
+}
+
+fn open_dir(path: &Path) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// The mount namespace of a process, which is known where all its threads live in one.
