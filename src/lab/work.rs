@@ -640,7 +640,8 @@ fn change_sysctl(
             if old.is_none() {
                 mark_sysctl(site, key, true)?;
             }
-            let set = sysctl::write(key, new);
+            // Back to what it was before: marked, and of a link that had gone.
+            let set = if new.is_empty() { Ok(()) } else { sysctl::write(key, new) };
             if set.is_err() && old.is_none() {
                 // The refusal is what gets reported.
                 let _ = mark_sysctl(site, key, false);

@@ -774,3 +774,18 @@ fn a_command_in_all_nodes_goes_on_where_signals_are_ignored() {
     lines.sort_unstable();
     assert_eq!(lines, ["h1: on", "h2: on"]);
 }
+
+#[test]
+fn the_setting_of_a_link_that_had_gone_does_not_keep_an_undo_from_its_end() {
+    let world = World::for_labs();
+    let text = OUTER.replace("[nodes.h1]", "[nodes.h1]\nsysctl = { \"net.ipv4.conf.eth0.rp_filter\" = \"1\" }");
+    world.up(&text);
+    world.sh("ip -n outer.h1 link del eth0");
+    let loopback = world.sh("ip -n outer.h1 -d link show lo");
+    world.lab_file(&text.replace("[nodes.h2]", "[nodes.h2]\nrun = [{ command = \"false\" }]"));
+    let err = world.fails(1, "lab up /run/lab.toml");
+    assert!(!err.contains("undone"), "{err}");
+    assert_eq!(world.sh("ip -n outer.h1 -d link show lo"), loopback);
+    world.up(&text);
+    assert_eq!(world.drift(), [""; 0]);
+}
