@@ -755,12 +755,13 @@ fn files_stay_where_they_are_when_another_place_can_be_written() {
 fn a_lab_that_never_was_leaves_no_lock() {
     let world = World::for_labs();
     world.lab_file("name = \"never\"\n[nodes.a]\nrun = [{ command = \"false\" }]\n");
+    let locks = || world.sh("ls /run/nsnet | grep lab- || :");
     world.fails(1, "lab up /run/lab.toml");
-    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "");
+    assert_eq!(locks(), "");
     world.up("name = \"never\"\n[nodes.a]\n");
-    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "lab-never\n");
+    assert_eq!(locks(), "lab-never\n");
     world.ok("lab down never");
-    assert_eq!(world.sh("ls /run/nsnet | grep lab- || :"), "");
+    assert_eq!(locks(), "");
 }
 
 #[test]
