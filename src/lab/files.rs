@@ -121,8 +121,10 @@ pub(super) fn put(lab: &LabName, place: &Place, old: &Files, new: &Files) -> Res
     let both: Files = old.iter().chain(new).map(|(name, text)| (name.clone(), text.clone())).collect();
     let hosts = new.get(HOSTS).map_or("", |text| text);
     let whole = both.keys().all(|name| new.contains_key(name));
-    let is_marked =
+    let has_listing =
         |dir: &Path| fs::read_to_string(dir.join(HOSTS)).is_ok_and(|text| read_listing(&text, lab, place).is_some());
+    // Where there were no files, there is no mark to be looked for.
+    let is_marked = |dir: &Path| !old.is_empty() && has_listing(dir);
     let dir = write_mark(&name, &listing(lab, place, &both, hosts), is_marked)?;
     for (name, text) in new.iter().filter(|(name, text)| *name != HOSTS && old.get(*name) != Some(*text)) {
         write(&dir, name, text)?;
@@ -201,8 +203,7 @@ pub(super) fn places(lab: &LabName) -> Result<BTreeSet<Place>> {
             entries => entries.map_err(failed)?,
         };
         for entry in entries {
-            let named = mark::read_name(&entry.map_err(failed)?.file_name());
-            places.extend(named.filter(|(of, _)| of == lab).map(|(_, place)| place));
+            places.extend(mark::place_in(lab, &entry.map_err(failed)?.file_name()));
         }
     }
     Ok(places)

@@ -48,7 +48,7 @@ impl Lock {
 
     /// Whether any namespace is called as one of the lab would be.
     fn has_names(&self) -> bool {
-        let is_of_lab = |name: &NsName| mark::read_name(name.as_os_str()).is_some_and(|(lab, _)| lab == self.lab);
+        let is_of_lab = |name: &NsName| mark::place_in(&self.lab, name.as_os_str()).is_some();
         netns::list().is_ok_and(|names| names.iter().any(is_of_lab))
     }
 }

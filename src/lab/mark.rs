@@ -47,6 +47,11 @@ pub(super) fn read_name(name: &OsStr) -> Option<(LabName, Place)> {
     Some((lab.parse().ok()?, place_of(node)?))
 }
 
+/// The place of this lab that a name would be of.
+pub(super) fn place_in(lab: &LabName, name: &OsStr) -> Option<Place> {
+    read_name(name).filter(|(of, _)| of == lab).map(|(_, place)| place)
+}
+
 fn place_of(word: &str) -> Option<Place> {
     if word == SWITCHES { Some(Place::Switches) } else { word.parse().ok().map(Place::Node) }
 }

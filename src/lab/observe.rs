@@ -205,9 +205,8 @@ impl Names {
     fn find(lab: &LabName) -> Result<Self> {
         let mut found = Self { alive: Vec::new(), strangers: Vec::new(), dead: Vec::new() };
         for name in netns::list()? {
-            match mark::read_name(name.as_os_str()) {
-                Some((of, place)) if of == *lab => found.look(name, place)?,
-                _ => {}
+            if let Some(place) = mark::place_in(lab, name.as_os_str()) {
+                found.look(name, place)?;
             }
         }
         Ok(found)
