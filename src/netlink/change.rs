@@ -56,12 +56,13 @@ impl Socket {
     /// Carries out many changes in their order, dozens at a time; what came of each. One that fails does
     /// not keep the others from being carried out.
     pub(crate) fn apply_each(&mut self, changes: Vec<Change>) -> Vec<Result<()>> {
-        let requests = changes.iter().map(|change| (change.message.clone(), change.flags));
+        let apart = |change: Change| ((change.message, change.flags), (change.op, change.subject));
+        let (requests, tried): (Vec<_>, Vec<_>) = changes.into_iter().map(apart).unzip();
         let answers = self.request_each(requests);
-        let refused = |(change, answer): (Change, std::result::Result<(), Refusal>)| {
-            answer.map_err(|refusal| refusal.into_error(change.op, change.subject))
+        let refused = |((op, subject), answer): (_, std::result::Result<(), Refusal>)| {
+            answer.map_err(|refusal| refusal.into_error(op, subject))
         };
-        changes.into_iter().zip(answers).map(refused).collect()
+        tried.into_iter().zip(answers).map(refused).collect()
     }
 }
 

@@ -44,6 +44,10 @@ impl NetlinkMessageCodec for Codec {
 
 /// Reads the first message and how long it is; none where there are not even lengths.
 pub(super) fn next_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
+    // After the last one there is nothing, which is no reason to have an error worded.
+    if bytes.is_empty() {
+        return None;
+    }
     let length = NetlinkBuffer::new_checked(bytes).ok()?.length() as usize;
     let message = NetlinkMessage::deserialize(&bytes[..length])
         .or_else(|_| NetlinkMessage::deserialize(&readable(&bytes[..length])))
