@@ -92,7 +92,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         let visit = || visit_all(&here, &names.alive, known, None);
         let visits =
             thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
-        let sight = Sight::of(&here, &names.alive);
+        let sight = Sight::of(&here, &names.alive, Depth::LinksAndAddrs);
         let visits = visits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok::<_, Error>((sight?, visits))
     })?;
@@ -124,7 +124,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
 /// it. Returns the namespaces too.
 pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     let mut names = Names::find(lab)?;
-    let mut sight = Sight::of(&Netns::current()?, &names.alive)?;
+    let mut sight = Sight::of(&Netns::current()?, &names.alive, Depth::Links)?;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
     observed.add_files(lab)?;
@@ -157,7 +157,7 @@ pub(super) struct Untold {
 /// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
 pub(super) fn survey(named: &[Named], keys: &BTreeSet<String>) -> Result<Survey> {
     let here = Netns::current()?;
-    let sight = Sight::of(&here, named)?;
+    let sight = Sight::of(&here, named, Depth::LinksAndAddrs)?;
     let visits = site::on_a_thread(|| visit_all(&here, named, &mut Sites::new(), Some(keys)))?;
     let ends = Ends { all: true, ..Ends::of(&sight) };
     let mut survey = Survey {
@@ -269,8 +269,15 @@ struct View {
     addrs: Vec<Addr>,
 }
 
+/// What each namespace is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Links,
+    LinksAndAddrs,
+}
+
 impl Sight {
-    fn of(here: &Netns, named: &[Named]) -> Result<Self> {
+    fn of(here: &Netns, named: &[Named], depth: Depth) -> Result<Self> {
         if named.is_empty() {
             // This takes no privilege.
             let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", here, e))?;
@@ -286,7 +293,10 @@ impl Sight {
             let failed = |e: Refusal| e.into_error("look into", ns);
             let id = id.map_err(failed)?;
             let links = observer.seen_links(id).map_err(failed)?;
-            let addrs = observer.addrs(id).map_err(failed)?;
+            let addrs = match depth {
+                Depth::Links => Vec::new(),
+                Depth::LinksAndAddrs => observer.addrs(id).map_err(failed)?,
+            };
             views.insert(place.clone(), View { nsid: Some(id), links, addrs });
         }
         Ok(Self { views })
