@@ -49,7 +49,7 @@ fn nsnet() -> u8 {
         Ok(cli) => cli,
         Err(e) => return report::usage(&e, words.json),
     };
-    let session = &mut Session::new(Names::new(cli.globals.numeric));
+    let session = &mut Session::new(Names::new(cli.globals.numeric), Terminals::look());
     match cli.globals.batch.clone() {
         Some(file) => batch::run(&file, &words.options, cli.globals, session),
         None => carry_out(cli, session, None),
@@ -68,8 +68,8 @@ fn arguments() -> impl Iterator<Item = OsString> {
 fn carry_out(cli: Cli, session: &mut Session, place: Option<&Place>) -> u8 {
     let format = Format { json: cli.globals.json, pretty: cli.globals.pretty };
     let names = session.names.clone();
-    let view = view(&cli.globals, &names);
-    let style = self::style(&cli.globals, &io::stderr());
+    let view = view(&cli.globals, &names, session.terminals);
+    let style = session.terminals.style(cli.globals.color, session.terminals.err);
     let errors = Report { json: format.json, quiet: cli.globals.quiet, style, place };
     let done = commands::run(cli, session, &mut |note| errors.note(&note));
     let shown = done.and_then(|answer| render::write(&mut io::stdout().lock(), format, view, answer));
@@ -84,7 +84,7 @@ fn asks_for_json() -> bool {
     std::env::args_os().skip(1).any(|word| word == "-j" || word == "-json" || word == "--json")
 }
 
-fn view<'a>(globals: &Globals, names: &'a Names) -> View<'a> {
+fn view<'a>(globals: &Globals, names: &'a Names, terminals: Terminals) -> View<'a> {
     View {
         brief: globals.brief,
         oneline: globals.oneline,
@@ -92,20 +92,34 @@ fn view<'a>(globals: &Globals, names: &'a Names) -> View<'a> {
         statistics: globals.statistics,
         human: globals.human_readable,
         iec: globals.iec,
-        ..View::plain(style(globals, &io::stdout()), names)
+        ..View::plain(terminals.style(globals.color, terminals.out), names)
     }
 }
 
-/// A terminal acts on what it gets; a file or a pipe gets the bytes as they are.
-fn style(globals: &Globals, to: &impl IsTerminal) -> Style {
-    let terminal = to.is_terminal();
-    let wanted = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let color = match globals.color {
-        Color::Always => true,
-        Color::Never => false,
-        Color::Auto => terminal && wanted,
-    };
-    Style { escape: terminal, color }
+/// Where this process writes to. Asking takes longer than some lines of a batch.
+#[derive(Clone, Copy)]
+struct Terminals {
+    out: bool,
+    err: bool,
+    /// Whether colours are wanted there.
+    colored: bool,
+}
+
+impl Terminals {
+    fn look() -> Self {
+        let colored = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        Self { out: io::stdout().is_terminal(), err: io::stderr().is_terminal(), colored }
+    }
+
+    /// A terminal acts on what it gets; a file or a pipe gets the bytes as they are.
+    fn style(self, color: Color, is_terminal: bool) -> Style {
+        let color = match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && self.colored,
+        };
+        Style { escape: is_terminal, color }
+    }
 }
 
 impl From<io::Error> for Failure {

@@ -6,12 +6,13 @@ use nsnet::{Change, Error, Netlink, Netns, NsRef};
 use tokio::runtime::Runtime;
 
 use super::Failure;
-use crate::iproute2::Names;
+use crate::{Terminals, iproute2::Names};
 
 /// What commands share. It holds the namespaces that it is connected to.
 pub struct Session {
     /// What iproute2 calls numbers.
     pub names: Rc<Names>,
+    pub terminals: Terminals,
     /// The line of a batch that is at work, where changes may wait for those of the next lines.
     pub pipelined: Option<usize>,
     waiting: Vec<Waiting>,
@@ -54,9 +55,10 @@ impl Place {
 }
 
 impl Session {
-    pub fn new(names: Names) -> Self {
+    pub fn new(names: Names, terminals: Terminals) -> Self {
         Self {
             names: names.into(),
+            terminals,
             pipelined: None,
             waiting: Vec::new(),
             failures: Vec::new(),
