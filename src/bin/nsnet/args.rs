@@ -64,9 +64,11 @@ impl Cli {
 fn quick_parser(verb: &str, words: &Words) -> Option<clap::Command> {
     let bare = |name: &'static str| clap::Command::new(name).args_override_self(true);
     let (verb, add_arguments) = QUICK.iter().find(|(name, _)| *name == verb)?;
-    let globals = Globals::augment_args(bare("nsnet"));
-    // Handing them to the verb and back takes about a third of the parsing.
-    let globals = if words.has_options_behind() { globals } else { globals.mut_args(|option| option.global(false)) };
+    // Handing an option to the verb and back takes as long as reading it, for each that there is.
+    let globals = Globals::augment_args(bare("nsnet")).mut_args(|option| {
+        let is_behind = words.may_be_behind(option.get_long(), option.get_short());
+        option.global(is_behind)
+    });
     Some(globals.subcommand_required(true).subcommand(add_arguments(bare(verb))))
 }
 
@@ -565,5 +567,29 @@ mod tests {
             };
             assert_eq!(names(quick), names(whole), "{verb}");
         }
+
+    #[test]
+    fn the_quick_parser_takes_an_option_of_all_verbs_behind_its_own() {
+        let quick = |line: &str| {
+            let words = crate::words::read(line.split(' ').map(OsString::from)).expect("words");
+            let parser = quick_parser("isolate", &words).expect("a parser");
+            let matches = parser.try_get_matches_from(std::iter::once("nsnet".as_ref()).chain(words.argv()));
+            matches.and_then(|matches| Cli::from_arg_matches(&matches)).map(|cli| format!("{cli:?}"))
+        };
+        for (behind, before) in [
+            ("isolate --json true", "--json isolate true"),
+            ("isolate -j true", "--json isolate true"),
+            ("isolate --no-net -jp true", "--json --pretty isolate --no-net true"),
+            ("isolate --all true", "--all isolate true"),
+            ("isolate -n red true", "--netns=red isolate true"),
+            ("isolate -nred true", "--netns=red isolate true"),
+            ("isolate --netns=red --name x true", "--netns=red isolate --name x true"),
+            ("isolate --color=never --net true", "--color=never isolate --net true"),
+            ("isolate --no-net -- true -j", "isolate --no-net true -j"),
+        ] {
+            let [behind, before] = [behind, before].map(|line| quick(line).unwrap_or_else(|e| panic!("{line}: {e}")));
+            assert_eq!(behind, before);
+        }
+    }
     }
 }

@@ -44,9 +44,14 @@ impl Words {
         self.options.iter().chain([&self.verb]).chain(&self.arguments).map(OsString::as_os_str)
     }
 
-    /// Whether something behind the verb may be one of the options that stand in front of it as well.
-    pub fn has_options_behind(&self) -> bool {
-        self.arguments.iter().take_while(|word| *word != "--").any(|word| is_option(word))
+    /// Whether something behind the verb may be an option that can stand in front of it as well.
+    pub fn may_be_behind(&self, long: Option<&str>, short: Option<char>) -> bool {
+        let options = self.arguments.iter().take_while(|word| *word != "--").map(|word| word.as_bytes());
+        options.filter(|word| word.starts_with(b"-")).any(|word| match word.strip_prefix(b"--") {
+            Some(name) => long.is_some_and(|long| name.starts_with(long.as_bytes())),
+            // Many letters may share a dash.
+            None => short.is_some_and(|short| word.iter().any(|&letter| char::from(letter) == short)),
+        })
     }
 }
 
