@@ -476,15 +476,14 @@ pub struct Veth {
 }
 
 impl Verb {
-    /// An object of ip with the words behind it, which need no parser of clap's.
-    pub fn of_object(name: &str, words: Vec<OsString>) -> Option<Self> {
-        let object = Object { words };
+    /// The verb of an object of ip, whose words need no parser of clap's.
+    pub fn of_object(name: &str) -> Option<fn(Object) -> Self> {
         match name {
-            "addr" => Some(Self::Addr(object)),
-            "link" => Some(Self::Link(object)),
-            "neigh" => Some(Self::Neigh(object)),
-            "route" => Some(Self::Route(object)),
-            "rule" => Some(Self::Rule(object)),
+            "addr" => Some(Self::Addr),
+            "link" => Some(Self::Link),
+            "neigh" => Some(Self::Neigh),
+            "route" => Some(Self::Route),
+            "rule" => Some(Self::Rule),
             _ => None,
         }
     }
@@ -567,6 +566,7 @@ mod tests {
             };
             assert_eq!(names(quick), names(whole), "{verb}");
         }
+    }
 
     #[test]
     fn the_quick_parser_takes_an_option_of_all_verbs_behind_its_own() {
@@ -590,6 +590,5 @@ mod tests {
             let [behind, before] = [behind, before].map(|line| quick(line).unwrap_or_else(|e| panic!("{line}: {e}")));
             assert_eq!(behind, before);
         }
-    }
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use nsnet::NsRef;
 
 use crate::{
-    args::{Cli, Globals, LabQuestion, Verb},
+    args::{Cli, Globals, LabQuestion, Object, Verb},
     carry_out,
     commands::{Failure, Session, code_of},
     render::Style,
@@ -95,9 +95,9 @@ impl Batch<'_> {
         if words.options.iter().any(|word| is_of_batch(word)) {
             return report.misuse("a batch cannot begin another");
         }
-        let cli = match self.plain(&words) {
-            Some(cli) => cli,
-            None => match Cli::read(&self.whole(words.clone())) {
+        let cli = match self.plain(words) {
+            Ok(cli) => cli,
+            Err(words) => match Cli::read(&self.whole(words.clone())) {
                 Ok(cli) if becomes_a_command(&cli) => return self.alone(words, &report),
                 Ok(cli) => cli,
                 Err(e) if e.use_stderr() => {
@@ -127,16 +127,22 @@ impl Batch<'_> {
         code
     }
 
-    /// The usual line, which clap need not see: an object behind no option but `-n`.
-    fn plain(&self, words: &Words) -> Option<Cli> {
-        let netns = match words.options.as_slice() {
+    /// The usual line, which clap need not see: an object behind no option but `-n`. Gives back what is none.
+    fn plain(&self, mut words: Words) -> Result<Cli, Words> {
+        let is_bare = words.arguments.first().is_some_and(|word| word == "--");
+        let object = words.verb.to_str().and_then(Verb::of_object).filter(|_| is_bare);
+        let (Some(object), Some(globals)) = (object, self.globals_of(&words.options)) else { return Err(words) };
+        words.arguments.remove(0);
+        Ok(Cli { globals, verb: object(Object { words: words.arguments }) })
+    }
+
+    fn globals_of(&self, options: &[OsString]) -> Option<Globals> {
+        let netns = match options {
             [] => self.globals.netns.clone(),
             [only] => Some(NsRef::new(only.to_str()?.strip_prefix("--netns=")?).ok()?),
             _ => return None,
         };
-        let (dashes, arguments) = words.arguments.split_first()?;
-        let verb = (dashes == "--").then(|| Verb::of_object(words.verb.to_str()?, arguments.to_vec()))??;
-        Some(Cli { globals: Globals { netns, ..self.globals.clone() }, verb })
+        Some(Globals { netns, ..self.globals.clone() })
     }
 
     fn whole(&self, words: Words) -> Words {

@@ -211,15 +211,16 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     if whole_ip {
         options.extend(self::options(&mut words)?);
     }
-    let rest: Vec<_> = words.collect();
+    let mut rest: Vec<_> = words.collect();
     if let (Some(word), true) = (rest.first(), options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))) {
         let shown = escaped(word.as_bytes());
         return Err(Misuse(format!("a batch takes its commands from the file, and none from the line: '{shown}'")));
     }
-    let (verb, rest) = if whole_ip { ip::verb_of(&rest)? } else { verb_of(&rest)? };
-    let json = options.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), rest);
+    let (verb, behind) = if whole_ip { ip::verb_of(&rest)? } else { verb_of(&rest)? };
+    let json = options.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), behind);
     let all = options.iter().any(|word| word == "--all");
-    let arguments = arguments(&verb, rest, all);
+    let behind = rest.len() - behind.len();
+    let arguments = arguments(&verb, rest.split_off(behind), all);
     Ok(Words { options, verb, arguments, json })
 }
 
@@ -337,43 +338,45 @@ fn own_verb(typed: &OsStr) -> Result<OsString, Misuse> {
 }
 
 /// What clap gets behind the verb.
-fn arguments(verb: &OsStr, rest: &[OsString], all: bool) -> Vec<OsString> {
+fn arguments(verb: &OsStr, rest: Vec<OsString>, all: bool) -> Vec<OsString> {
     match verb.as_bytes() {
         // Scripts in the wild run `ip netns list | grep -q x` without a shell.
-        b"list" => rest.iter().take_while(|word| is_option(word)).cloned().collect(),
+        b"list" => rest.into_iter().take_while(|word| is_option(word)).collect(),
         // ip ignores what it does not need.
         b"set" | b"attach" => first_words(rest, 2),
         b"exec" => exec_arguments(rest, all),
         object if OBJECTS.iter().any(|own| own.as_bytes() == object) => object_arguments(rest),
-        _ => rest.to_vec(),
+        _ => rest,
     }
 }
 
 /// Long options first, then the words, which clap leaves alone.
-fn object_arguments(words: &[OsString]) -> Vec<OsString> {
-    let is_anywhere = |word: &&OsString| ANYWHERE.iter().any(|own| *word == own);
-    let (options, rest): (Vec<_>, Vec<_>) = words.iter().partition(is_anywhere);
-    options.into_iter().cloned().chain(["--".into()]).chain(rest.into_iter().cloned()).collect()
+fn object_arguments(words: Vec<OsString>) -> Vec<OsString> {
+    let is_anywhere = |word: &OsString| ANYWHERE.iter().any(|own| word == own);
+    let (mut options, mut rest): (Vec<_>, Vec<_>) = words.into_iter().partition(is_anywhere);
+    options.push("--".into());
+    options.append(&mut rest);
+    options
 }
 
-fn first_words(words: &[OsString], count: usize) -> Vec<OsString> {
+fn first_words(words: Vec<OsString>, count: usize) -> Vec<OsString> {
     let mut left = count;
     let mut options = true;
-    let keep = |word: &&OsString| {
+    let keep = |word: &OsString| {
         let wanted = left > 0;
         let option = options && is_option(word);
-        options &= *word != "--";
+        options &= word != "--";
         left -= usize::from(wanted && !option);
         wanted
     };
-    words.iter().take_while(keep).cloned().collect()
+    words.into_iter().take_while(keep).collect()
 }
 
 /// `exec [OPTIONS] [--] NAME [--] CMD…`: from the word after NAME on, everything is the command's;
 /// with `--all` there is no NAME.
-fn exec_arguments(rest: &[OsString], mut all: bool) -> Vec<OsString> {
+fn exec_arguments(rest: Vec<OsString>, mut all: bool) -> Vec<OsString> {
     let mut out = Vec::new();
-    let mut words = rest.iter().cloned().peekable();
+    let mut words = rest.into_iter().peekable();
     while let Some(option) = words.next_if(|word| is_option(word) && word != "--") {
         all |= option == "--all" || option == "-a";
         let takes_next = EXEC_VALUES.iter().any(|&value| option == value);
