@@ -83,7 +83,7 @@ pub struct Lowered {
 /// `Denied` without `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`, where anything of it is there.
 pub fn look(lab: &LabName, desired: &State) -> Result<State> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, &mut Sites::new()).map(|observed| observed.state)
+    observe(lab, desired, &mut Sites::new(), &mut None).map(|observed| observed.state)
 }
 
 /// The steps that [`up`] would do now. Refuses what it would refuse, too.
@@ -100,7 +100,7 @@ pub fn plan_now(lab: &LabName, desired: &State) -> Result<Vec<Step>> {
 
 fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, &mut Sites::new())
+    observe(lab, desired, &mut Sites::new(), &mut None)
 }
 
 /// Looks at a lab; again, when what is about to go by itself has gone.
@@ -130,7 +130,7 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     let _lock = Lock::take(lab)?;
     let mut observed = begin_settled(lab, desired)?;
     let steps = plan(desired, &observed.state);
-    preflight::check(lab, desired, &mut observed, &steps)?;
+    let _until_the_end = preflight::check(lab, desired, &mut observed, &steps)?;
     let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
@@ -408,7 +408,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
         files::put(lab, place, files, &files::Files::new())?;
     }
     delete_ends_here(&observed.ends_here.into_values().flatten().collect::<Vec<_>>())?;
-    let namespaces = netns::delete_known(&doomed, named)?;
+    let namespaces = netns::delete_known(&doomed, (named, observed.observer))?;
     let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();
     Ok(Lowered { namespaces, warnings, nodes_with_files })
 }

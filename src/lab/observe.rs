@@ -45,6 +45,9 @@ const RTAX_MTU: u16 = 2;
 pub(super) struct Observed {
     pub state: State,
     pub sites: Sites,
+    /// From where it was looked. When it goes, the kernel clears it away for tens of milliseconds in which nobody can change
+    /// much else.
+    pub observer: Option<Observer>,
     /// Names that would be the lab's and have no mark of it, or are no namespaces.
     pub strangers: Vec<Stranger>,
     /// Names that would be the lab's, behind which nothing is.
@@ -79,8 +82,13 @@ pub(super) struct Stranger {
 }
 
 /// Looks at a lab. `desired` tells which options of links are compared; `known` are connections that are
-/// open already, which are taken over unless this fails.
-pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Result<Observed> {
+/// open already, which are taken over unless this fails, as is an observer that there is.
+pub(super) fn observe(
+    lab: &LabName,
+    desired: &State,
+    known: &mut Sites,
+    from: &mut Option<Observer>,
+) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
     if let Some(named) = names.alive.iter().find(|named| named.ns.id() == here.id()) {
@@ -92,7 +100,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
         let visit = || visit_all(&here, &names.alive, known, None);
         let visits =
             thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
-        let sight = Sight::of(&here, &names.alive, Depth::LinksAndAddrs);
+        let sight = Sight::of(&here, &names.alive, from, Depth::LinksAndAddrs);
         let visits = visits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok::<_, Error>((sight?, visits))
     })?;
@@ -104,6 +112,7 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
     let (running, strays) = runs::running(lab, &homes)?;
     observed.stray_runs = strays;
     // From here on nothing fails: whoever looked has the connections still if it did.
+    observed.observer = from.take();
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
         let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));
@@ -124,9 +133,10 @@ pub(super) fn observe(lab: &LabName, desired: &State, known: &mut Sites) -> Resu
 /// it. Returns the namespaces too.
 pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     let mut names = Names::find(lab)?;
-    let mut sight = Sight::of(&Netns::current()?, &names.alive, Depth::Links)?;
+    let mut from = None;
+    let mut sight = Sight::of(&Netns::current()?, &names.alive, &mut from, Depth::Links)?;
     names.keep_marked(lab, &mut sight);
-    let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
+    let mut observed = Observed { strangers: names.strangers, dead: names.dead, observer: from, ..Observed::default() };
     observed.add_files(lab)?;
     let ends = Ends::of(&sight);
     for (place, view) in &sight.views {
@@ -157,7 +167,7 @@ pub(super) struct Untold {
 /// Looks at namespaces, and at the ends of their links in the starting one. Of settings, those of `keys`.
 pub(super) fn survey(named: &[Named], keys: &BTreeSet<String>) -> Result<Survey> {
     let here = Netns::current()?;
-    let sight = Sight::of(&here, named, Depth::LinksAndAddrs)?;
+    let sight = Sight::of(&here, named, &mut None, Depth::LinksAndAddrs)?;
     let visits = site::on_a_thread(|| visit_all(&here, named, &mut Sites::new(), Some(keys)))?;
     let ends = Ends { all: true, ..Ends::of(&sight) };
     let mut survey = Survey {
@@ -277,14 +287,17 @@ enum Depth {
 }
 
 impl Sight {
-    fn of(here: &Netns, named: &[Named], depth: Depth) -> Result<Self> {
+    fn of(here: &Netns, named: &[Named], observer: &mut Option<Observer>, depth: Depth) -> Result<Self> {
         if named.is_empty() {
             // This takes no privilege.
             let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", here, e))?;
             let links = socket.seen_links().map_err(|e| e.into_error("list links in", here))?;
             return Ok(Self { views: [(Place::Here, View { nsid: None, links, addrs: Vec::new() })].into() });
         }
-        let mut observer = Observer::new()?;
+        let observer = match observer {
+            Some(observer) => observer,
+            None => observer.insert(Observer::new()?),
+        };
         let places = std::iter::once(&Place::Here).chain(named.iter().map(|named| &named.place));
         let namespaces: Vec<&Netns> = std::iter::once(here).chain(named.iter().map(|named| &named.ns)).collect();
         let ids = observer.meet(&namespaces)?;

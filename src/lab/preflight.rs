@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, fs};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::{
+    io::fcntl_dupfd_cloexec,
+    process::{Resource, Rlimit, getrlimit, setrlimit},
+};
 
 use super::{
     mark,
@@ -34,6 +37,19 @@ const OTHER_FILES: u64 = 64;
 pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
     // Each is open for a moment by its file too, while it is looked for.
     let needed = 2 * spaces as u64 + OTHER_FILES;
+    raise_limit(lab, needed)?;
+    grow_table(lab, needed)
+}
+
+/// The table of open files grows by itself too. But where threads share it, whoever makes it grow waits until every
+/// processor has done something else, 15 ms or more each time that it doubles.
+fn grow_table(lab: &LabName, needed: u64) -> Result<()> {
+    let last = i32::try_from(needed).unwrap_or(i32::MAX) - 1;
+    let grown = fcntl_dupfd_cloexec(Netns::current()?, last);
+    grown.map(drop).map_err(|e| Error::os("make room for open files for lab", lab, e))
+}
+
+fn raise_limit(lab: &LabName, needed: u64) -> Result<()> {
     let now = getrlimit(Resource::Nofile);
     let most = now.maximum.unwrap_or(u64::MAX);
     if now.current.is_none_or(|current| current >= needed) {
@@ -49,11 +65,12 @@ pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
     setrlimit(Resource::Nofile, raised).map_err(|e| Error::os("raise the limit of open files for lab", lab, e))
 }
 
-/// Refuses what cannot work.
-pub(super) fn check(lab: &LabName, desired: &State, observed: &mut Observed, steps: &[Step]) -> Result<()> {
+/// Refuses what cannot work. Returns where it tried what it could not ask for; when that goes, the kernel clears it away
+/// for tens of milliseconds in which nobody can change much else.
+pub(super) fn check(lab: &LabName, desired: &State, observed: &mut Observed, steps: &[Step]) -> Result<Option<Netns>> {
     refuse_strangers(lab, desired, observed)?;
     if steps.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     refuse_in_starting_namespace(lab, desired)?;
     refuse_taken(lab, observed, steps)?;
@@ -229,7 +246,7 @@ fn neighbours(desired: &State, family: Family) -> usize {
 }
 
 /// Tries in a namespace of its own what the lab needs: each kind of link, each setting.
-fn probe(lab: &LabName, steps: &[Step]) -> Result<()> {
+fn probe(lab: &LabName, steps: &[Step]) -> Result<Option<Netns>> {
     let kinds = kinds_of(steps);
     let settings: Vec<_> = steps
         .iter()
@@ -240,7 +257,7 @@ fn probe(lab: &LabName, steps: &[Step]) -> Result<()> {
         .collect();
     let needs_namespaces = steps.iter().any(|step| matches!(step, Step::CreateSpace(_)));
     if kinds.is_empty() && settings.is_empty() && !needs_namespaces {
-        return Ok(());
+        return Ok(None);
     }
     let ground = Netns::unnamed_for("trying what the lab needs")?;
     ground.run(|| {
@@ -251,7 +268,8 @@ fn probe(lab: &LabName, steps: &[Step]) -> Result<()> {
             .into_iter()
             .filter(|setting| tried.insert(*setting))
             .try_for_each(|(key, value)| probe_setting(lab, key, value))
-    })?
+    })??;
+    Ok(Some(ground))
 }
 
 /// One of each kind that is to be made, with what it is told first.

@@ -28,6 +28,7 @@ use crate::{
         kind::Kind,
         link::{self, LOOPBACK_INDEX},
         link_change::{self, LinkChange},
+        observer::Observer,
         raw::Socket,
         route::{Beside, Hop, Metric, MetricValue, Route, RouteKind, TABLE_MAIN},
         tun,
@@ -45,6 +46,7 @@ const RTAX_MTU: u16 = 2;
 pub(super) struct Worker<'a> {
     pub lab: &'a LabName,
     pub sites: Sites,
+    observer: Option<Observer>,
     /// The files of nodes as they are now.
     pub files: BTreeMap<Place, Files>,
     /// What was done, in order.
@@ -95,6 +97,7 @@ impl<'a> Worker<'a> {
         let mut worker = Self {
             lab,
             sites: Sites::new(),
+            observer: None,
             files: BTreeMap::new(),
             done: Vec::new(),
             leading_out: BTreeSet::new(),
@@ -108,13 +111,14 @@ impl<'a> Worker<'a> {
 
     /// Looks again; returns what is there.
     pub(super) fn look(&mut self, desired: &State) -> Result<State> {
-        let observed = observe(self.lab, desired, &mut self.sites)?;
+        let observed = observe(self.lab, desired, &mut self.sites, &mut self.observer)?;
         Ok(self.adopt(observed))
     }
 
     fn adopt(&mut self, observed: Observed) -> State {
         self.ends_here = observed.ends_here;
         self.sites = observed.sites;
+        self.observer = observed.observer;
         self.leading_out = observed.leading_out;
         self.operational = observed.operational;
         let files = observed.state.spaces.iter().map(|(place, space)| (place.clone(), space.files.clone()));
