@@ -103,16 +103,19 @@ fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
     observe(lab, desired, &mut Sites::new(), &mut None)
 }
 
-/// Looks at a lab; again, when what is about to go by itself has gone.
-fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
+/// Looks at a lab, and plans; again, when what is about to go by itself has gone.
+fn begin_settled(lab: &LabName, desired: &State) -> Result<(Observed, Vec<Step>)> {
     let observed = begin(lab, desired)?;
-    let gone = preflight::in_the_way(&observed, &plan(desired, &observed.state));
+    let steps = plan(desired, &observed.state);
+    let gone = preflight::in_the_way(&observed, &steps);
     if gone.is_empty() {
-        return Ok(observed);
+        return Ok((observed, steps));
     }
     drop(observed);
     await_gone(gone);
-    begin(lab, desired)
+    let observed = begin(lab, desired)?;
+    let steps = plan(desired, &observed.state);
+    Ok((observed, steps))
 }
 
 /// Makes a lab what it should be, and returns when packets get through.
@@ -128,8 +131,7 @@ fn begin_settled(lab: &LabName, desired: &State) -> Result<Observed> {
 /// as it was, unless the error says that something had been deleted already.
 pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Raised> {
     let _lock = Lock::take(lab)?;
-    let mut observed = begin_settled(lab, desired)?;
-    let steps = plan(desired, &observed.state);
+    let (mut observed, steps) = begin_settled(lab, desired)?;
     let _until_the_end = preflight::check(lab, desired, &mut observed, &steps)?;
     let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {

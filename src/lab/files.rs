@@ -11,7 +11,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{mark, state::Place};
+use super::{
+    mark,
+    state::{Place, State},
+};
 use crate::{
     error::{Error, Result},
     exec::ETC_DIRS,
@@ -55,6 +58,13 @@ fn listing(lab: &LabName, place: &Place, files: &Files, hosts: &str) -> String {
 fn read_listing<'t>(text: &'t str, lab: &LabName, place: &Place) -> Option<(Vec<&'t str>, &'t str)> {
     let (others, hosts) = text.strip_prefix(&first_line(lab, place))?.strip_prefix(LIST)?.split_once('\n')?;
     Some((others.split('/').filter(|name| !name.is_empty()).collect(), hosts))
+}
+
+/// The texts of the files that are wanted: what is read and is the same need not be compared again.
+pub(super) fn texts_of(desired: &State) -> Texts {
+    let all = desired.spaces.values().flat_map(|space| space.files.values());
+    let by_place: BTreeMap<*const u8, &Arc<str>> = all.map(|text| (text.as_ptr(), text)).collect();
+    by_place.into_values().cloned().collect()
 }
 
 /// The same text as often as it is read.

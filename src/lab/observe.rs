@@ -107,7 +107,7 @@ pub(super) fn observe(
     let mut sight = sight;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, ..Observed::default() };
-    observed.add_files(lab)?;
+    observed.add_files(lab, files::texts_of(desired))?;
     let homes = visits.iter().map(|visit| (visit.id, visit.place.clone())).collect();
     let (running, strays) = runs::running(lab, &homes)?;
     observed.stray_runs = strays;
@@ -137,7 +137,7 @@ pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     let mut sight = Sight::of(&Netns::current()?, &names.alive, &mut from, Depth::Links)?;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, observer: from, ..Observed::default() };
-    observed.add_files(lab)?;
+    observed.add_files(lab, files::Texts::new())?;
     let ends = Ends::of(&sight);
     for (place, view) in &sight.views {
         view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));
@@ -401,8 +401,7 @@ impl Observed {
     }
 
     /// Files outlive their namespace where something was cut off.
-    fn add_files(&mut self, lab: &LabName) -> Result<()> {
-        let mut texts = files::Texts::new();
+    fn add_files(&mut self, lab: &LabName, mut texts: files::Texts) -> Result<()> {
         for place in files::places(lab)? {
             let found = files::read(lab, &place, &mut texts)?;
             self.foreign_files.extend(found.foreign.map(|path| (place.clone(), path)));
