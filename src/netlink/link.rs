@@ -343,8 +343,17 @@ fn hardware_address(bytes: &[u8], layer: LinkLayerType) -> Option<String> {
     if let (true, Ok(octets)) = (v6, <[u8; 16]>::try_from(bytes)) {
         return Some(std::net::Ipv6Addr::from(octets).to_string());
     }
-    let groups: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    (!groups.is_empty()).then(|| groups.join(":"))
+    // Every link has two of them, and the words of `format!` take as long as all else of it.
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 0xf].map(|digit| char::from_digit(digit.into(), 16).unwrap_or_default());
+    let mut text = String::with_capacity(3 * bytes.len());
+    for byte in bytes {
+        if !text.is_empty() {
+            text.push(':');
+        }
+        text.extend(digits(byte));
+    }
+    (!text.is_empty()).then_some(text)
 }
 
 /// Asks for all links, with their counters.

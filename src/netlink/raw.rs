@@ -424,7 +424,7 @@ fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, message: T, flags: u16, s
 
 fn split<T: NetlinkDeserializable>(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<T>> {
     std::iter::from_fn(move || {
-        let (message, length) = codec::next_message(bytes)?;
+        let (message, length) = codec::next_short_message(bytes)?;
         bytes = &bytes[length..];
         Some(message)
     })

@@ -3,7 +3,7 @@
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoData, InfoVxlan, LinkAttribute, LinkInfo},
+    link::{InfoData, InfoVxlan, LinkAttribute, LinkExtentMask, LinkInfo},
     neighbour::NeighbourMessage,
     route::{RouteMessage, RouteProtocol},
     rule::RuleMessage,
@@ -136,7 +136,9 @@ impl Socket {
 
     /// `lo` of the socket's namespace.
     pub(crate) fn loopback(&mut self) -> Result<Option<Link>, Refusal> {
-        let question = RouteNetlinkMessage::GetLink(LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build());
+        let mut question = LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build();
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let question = RouteNetlinkMessage::GetLink(question);
         let answer = self.ask_each([question])?.pop().transpose()?;
         Ok(answer.and_then(|object| link::links_of(&[object]).pop()))
     }
