@@ -15,7 +15,7 @@ use super::{
     mark,
     observe::{Named, Observed, Stranger, marks_of, observe, outline},
     plan::plan,
-    preflight, runs,
+    preflight, runs, silence,
     site::{self, Sites},
     state::{Place, State},
     step::{At, LinkEdit, Step},
@@ -386,6 +386,10 @@ fn left_over(cause: Error, what: &str) -> Error {
 pub fn down(lab: &LabName) -> Result<Lowered> {
     let _lock = Lock::take(lab)?;
     preflight::make_room(lab, netns::list()?.len())?;
+    if !runs::are_known(lab) {
+        // What is not silenced takes longer, and goes all the same.
+        let _ = silence::silence(lab);
+    }
     let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
     let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();

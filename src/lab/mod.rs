@@ -19,6 +19,7 @@ mod problem;
 mod range;
 mod running;
 mod runs;
+mod silence;
 mod site;
 pub mod spec;
 mod state;

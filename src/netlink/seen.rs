@@ -3,7 +3,7 @@
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoData, InfoVxlan, LinkAttribute, LinkExtentMask, LinkInfo},
+    link::{InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage},
     neighbour::NeighbourMessage,
     route::{RouteMessage, RouteProtocol},
     rule::RuleMessage,
@@ -141,6 +141,16 @@ impl Socket {
         let question = RouteNetlinkMessage::GetLink(question);
         let answer = self.ask_each([question])?.pop().transpose()?;
         Ok(answer.and_then(|object| link::links_of(&[object]).pop()))
+    }
+
+    /// The bridges of the socket's namespace. The kernel leaves all others out, of which they may have a thousand.
+    pub(crate) fn bridges(&mut self) -> Result<Vec<Link>, Refusal> {
+        let mut question = LinkMessage::default();
+        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        question.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
+        let links = link::all(self, &RouteNetlinkMessage::GetLink(question))?;
+        // A kernel that does not filter tells all.
+        Ok(links.into_iter().filter(|link| link.kind.as_deref() == Some("bridge")).collect())
     }
 
     /// All links of the socket's namespace.

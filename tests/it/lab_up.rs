@@ -672,6 +672,20 @@ fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
 }
 
 #[test]
+fn switches_are_taken_down_before_the_rest_unless_a_command_may_need_them() {
+    let world = World::for_labs();
+    let lan = "name = \"l\"\n[nodes.a]\n[networks.lan]\nsubnet = \"10.0.0.0/24\"\nmembers = [\"a\"]\n";
+    let run = "[[nodes.a.run]]\ncommand = \"exec sleep 1000\"\n";
+    for (text, is_up) in [(lan.to_owned(), false), ([lan, run].concat(), true)] {
+        world.up(&text);
+        let holder = world.start("exec $NSNET exec l.~sw sh -c 'echo in; exec cat'");
+        world.nsnet(["-q", "lab", "down", "l"]).ok();
+        let bridge = world.ok(&format!("-n pid:{} -o link show lan", holder.pid()));
+        assert_eq!(bridge.contains(",UP"), is_up, "{bridge}");
+    }
+}
+
+#[test]
 fn a_signal_that_is_ignored_interrupts_nothing() {
     let world = World::for_labs();
     let file = world.lab_file(&format!("{OUTER}[[nodes.h1.run]]\ncommand = \"exec sleep 1000\"\n"));

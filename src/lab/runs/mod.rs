@@ -160,6 +160,11 @@ pub(super) fn log_of(lab: &LabName, node: &NodeName, name: &str) -> String {
     last.map_or_else(|| format!("{log}, and empty"), |line| format!("{log}, and ends: {}", escaped(line)))
 }
 
+/// Whether commands of a lab were started, and not all stopped: some may still need its network.
+pub(super) fn are_known(lab: &LabName) -> bool {
+    record::are_of(lab)
+}
+
 /// Removes the logs and records of a lab of which nothing runs.
 pub(super) fn remove_files(lab: &LabName) -> Result<()> {
     spawn::remove_logs(lab)?;

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    ffi::OsStr,
     fs::{self, DirBuilder},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -47,6 +48,14 @@ impl Records {
         // While it has members, no process gets the number of a session whose leader has ended.
         stat(leader).is_none_or(|is| is.started == *started).then(|| mark.clone())
     }
+}
+
+/// Whether there is one of a lab, though its process may have ended.
+pub(super) fn are_of(lab: &LabName) -> bool {
+    let names = fs::read_dir(dir()).into_iter().flatten().flatten().map(|entry| entry.file_name());
+    let is_of =
+        |name: &OsStr| name.to_str().and_then(|name| name.strip_prefix(lab.as_str())?.strip_prefix('.')).is_some();
+    names.into_iter().any(|name| is_of(&name))
 }
 
 fn dir() -> PathBuf {
