@@ -6,6 +6,7 @@ use std::{
     os::unix::ffi::OsStrExt,
     path::PathBuf,
     str::FromStr,
+    sync::Arc,
 };
 
 use serde::{Serialize, Serializer};
@@ -198,7 +199,10 @@ fn pid_of(bytes: &[u8]) -> Option<u32> {
 /// 1 to 15 bytes, none of `/`, `:`, `%` or whitespace, not `.` or `..`. The kernel would take `%`
 /// (`veth%d` is a pattern to it), but then the name made is not the name asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfName(String);
+pub struct IfName(
+    // Plans of labs mention each many times.
+    Arc<str>,
+);
 
 impl IfName {
     /// The longest name the kernel takes, in bytes.
@@ -220,7 +224,7 @@ impl FromStr for IfName {
             "." | ".." => "it is a directory reference",
             _ if text.len() > Self::MAX_BYTES => "it is longer than 15 bytes",
             _ if text.contains(bad) => "it contains '/', ':', '%', whitespace or NUL",
-            _ => return Ok(Self(text.to_owned())),
+            _ => return Ok(Self(text.into())),
         };
         Err(Error::invalid("use interface name", quoted(OsStr::new(text)), problem))
     }
@@ -235,7 +239,7 @@ impl Serialize for IfName {
 /// In quotes, control characters escaped.
 impl fmt::Display for IfName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(OsStr::new(&self.0)))
+        f.write_str(&quoted(OsStr::new(self.as_str())))
     }
 }
 
@@ -245,7 +249,10 @@ pub struct LabName(String);
 
 /// The name of a node of a lab, of the same letters as [`LabName`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(String);
+pub struct NodeName(
+    // As above.
+    Arc<str>,
+);
 
 impl LabName {
     /// The name as text.
@@ -283,7 +290,7 @@ impl FromStr for LabName {
 impl FromStr for NodeName {
     type Err = Error;
     fn from_str(text: &str) -> Result<Self> {
-        lab_word("use node name", text).map(Self)
+        lab_word("use node name", text).map(|word| Self(word.into()))
     }
 }
 
@@ -309,7 +316,7 @@ impl Serialize for NodeName {
 /// In quotes.
 impl fmt::Display for NodeName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&quoted(OsStr::new(&self.0)))
+        f.write_str(&quoted(OsStr::new(self.as_str())))
     }
 }
 
