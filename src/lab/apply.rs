@@ -385,11 +385,9 @@ fn left_over(cause: Error, what: &str) -> Error {
 /// without `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`.
 pub fn down(lab: &LabName) -> Result<Lowered> {
     let _lock = Lock::take(lab)?;
-    preflight::make_room(lab, netns::list()?.len())?;
-    if !runs::are_known(lab) {
-        // What is not silenced takes longer, and goes all the same.
-        let _ = silence::silence(lab);
-    }
+    let all = netns::list()?;
+    preflight::make_room(lab, all.len())?;
+    silence::silence_if_loud(lab, &all);
     let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
     let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();

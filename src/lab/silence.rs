@@ -1,9 +1,9 @@
 //! Switches that copy nothing any more.
 
-use super::{mark, state::Place};
+use super::{mark, runs, state::Place};
 use crate::{
     error::{Error, Result},
-    name::LabName,
+    name::{LabName, NsName},
     netlink::{
         link_change::{LinkChange, Switches},
         raw::{Refusal, Socket},
@@ -11,9 +11,21 @@ use crate::{
     netns::Netns,
 };
 
-/// Takes the switches of a lab down. What its nodes have to say when they have just come up, of a large lab, is copied from
-/// each port to all others, which keeps the processors from everything else for seconds.
-pub(super) fn silence(lab: &LabName) -> Result<()> {
+/// With fewer nodes, it takes longer to take a switch down than to let it copy.
+const LOUD: usize = 150;
+
+/// Takes the switches of a lab down, unless it is small or its commands may still need them. What is not silenced takes
+/// longer to go, and goes all the same.
+pub(super) fn silence_if_loud(lab: &LabName, names: &[NsName]) {
+    let nodes = names.iter().filter(|name| mark::place_in(lab, name.as_os_str()).is_some()).count();
+    if nodes >= LOUD && !runs::are_known(lab) {
+        let _ = silence(lab);
+    }
+}
+
+/// Takes its bridges down: what many nodes have to say when they have just come up is copied from each port to all others,
+/// which keeps the processors from everything else for seconds.
+fn silence(lab: &LabName) -> Result<()> {
     let name = mark::ns_name(lab, &Place::Switches);
     let Some(ns) = name.and_then(|name| Netns::living(&name)) else { return Ok(()) };
     let mut socket = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", &ns, e))?;

@@ -672,9 +672,10 @@ fn down_counts_a_namespace_that_is_held_as_one_that_lives_on() {
 }
 
 #[test]
-fn switches_are_taken_down_before_the_rest_unless_a_command_may_need_them() {
+fn switches_of_many_nodes_are_taken_down_before_the_rest_unless_a_command_may_need_them() {
     let world = World::for_labs();
-    let lan = "name = \"l\"\n[nodes.a]\n[networks.lan]\nsubnet = \"10.0.0.0/24\"\nmembers = [\"a\"]\n";
+    let lan =
+        "name = \"l\"\n[nodes.\"h[1-150]\"]\n[nodes.a]\n[networks.lan]\nsubnet = \"10.0.0.0/24\"\nmembers = [\"a\"]\n";
     let run = "[[nodes.a.run]]\ncommand = \"exec sleep 1000\"\n";
     for (text, is_up) in [(lan.to_owned(), false), ([lan, run].concat(), true)] {
         world.up(&text);
