@@ -241,6 +241,8 @@ fn junit_reads_what_is_written_for_it() {
     assert_eq!(tested.status.code(), Some(1));
     assert!(tested.out.starts_with("holds"), "the table is there, too");
     let text = world.sh("cat /run/checks.xml");
+    let both = world.lab_test("-j --up --junit -", &with_checks(checks)).fails(2);
+    assert!(both.contains("JSON and '--junit -' both go to standard output"), "{both}");
     let alone = world.lab_test("--up --junit -", &with_checks(checks));
     assert!(alone.out.starts_with("<?xml") && alone.out.ends_with("</testsuites>\n"), "{alone}");
     assert_eq!(world.sh("ls ./- 2>/dev/null || :"), "");

@@ -10,6 +10,9 @@ use super::{
 use crate::{args::LabTest, render::LabAnswer};
 
 pub fn test(args: LabTest, context: &mut Context<'_>) -> Result<LabAnswer, Failure> {
+    if context.globals.json && args.junit.as_deref() == Some("-".as_ref()) {
+        return Err(Failure::Usage("JSON and '--junit -' both go to standard output: give '--junit' a file".into()));
+    }
     let up = args.up;
     let told = File::read(&args.file).and_then(File::lab).and_then(|lab| {
         let (tested, is_left) = if up { up_and_down(&lab, context)? } else { (lab::test(&lab)?, false) };
