@@ -11,7 +11,8 @@ use std::{
     fs,
     io::Write,
     process::{Command, Stdio},
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// One way to do the work of a row.
@@ -160,10 +161,12 @@ fn stars(n: usize) -> Vec<Row> {
         by(&floor, "down")
     );
     let there = format!("{file}; {} >/dev/null", lab("up"));
+    // Hundreds take longer to be cleared away than one.
+    let alone = format!("sleep 0.5; {file}");
     vec![
         row(
             &format!("lab up: star of {n}"),
-            &file,
+            &alone,
             &gone,
             &[0.5, 1.15],
             vec![
@@ -348,6 +351,9 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// The kernel clears away a namespace for a while after it is said to be gone, and lets nobody make another meanwhile.
+const SETTLING: Duration = Duration::from_millis(60);
+
 /// All variants take turns, each round beginning with another one.
 fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::new(); row.variants.len()];
@@ -356,6 +362,7 @@ fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
             let at = (round + turn) % row.variants.len();
             shell(&row.before);
             shell(&row.variants[at].before);
+            thread::sleep(SETTLING);
             let ms = time(&row.variants[at].steps);
             shell(&row.after);
             // The first two rounds warm the caches.
