@@ -8,6 +8,7 @@
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
 };
 
 use super::{
@@ -474,7 +475,8 @@ impl Plan<'_> {
         for (place, space) in &self.desired.spaces {
             for (name, new) in &space.files {
                 let old = self.seen_space(place).and_then(|seen| seen.files.get(name)).cloned();
-                if old.as_ref() != Some(new) {
+                // What is the same text is one text mostly.
+                if !old.as_ref().is_some_and(|old| Arc::ptr_eq(old, new) || old == new) {
                     steps.push(Step::WriteFile { place: place.clone(), name: name.clone(), old, new: new.clone() });
                 }
             }
