@@ -15,7 +15,8 @@ use super::{
     mark,
     observe::{Named, Observed, Stranger, marks_of, observe, outline},
     plan::plan,
-    preflight, runs, silence,
+    preflight, runs,
+    silence::Silence,
     site::{self, Sites},
     state::{Place, State},
     step::{At, LinkEdit, Step},
@@ -132,7 +133,7 @@ fn begin_settled(lab: &LabName, desired: &State) -> Result<(Observed, Vec<Step>)
 pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Raised> {
     let _lock = Lock::take(lab)?;
     let (mut observed, steps) = begin_settled(lab, desired)?;
-    let _until_the_end = preflight::check(lab, desired, &mut observed, &steps)?;
+    preflight::check(lab, desired, &mut observed, &steps)?;
     let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
@@ -376,8 +377,7 @@ fn left_over(cause: Error, what: &str) -> Error {
 /// Removes all of a lab, and returns when it is gone: namespaces with its mark, with the links that lead
 /// out of them, and files with its mark.
 ///
-/// It needs no file. A name without the mark is left alone, whatever it is. INT, TERM, HUP and QUIT are held
-/// while names go.
+/// It needs no file. A name without the mark is left alone, whatever it is. INT, TERM, HUP and QUIT are held.
 ///
 /// # Errors
 ///
@@ -387,9 +387,9 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     let _lock = Lock::take(lab)?;
     let all = netns::list()?;
     preflight::make_room(lab, all.len())?;
-    silence::silence_if_loud(lab, &all);
-    let (observed, named) = outline(lab)?;
     let _signals = Held::hold();
+    let silence = Silence::of_the_loud(lab, &all);
+    let (observed, named) = outline(lab)?;
     let homes = named.iter().map(|named| (named.ns.id(), named.place.clone())).collect();
     let stopped = runs::stop(lab, &homes, &|_, _| true)?;
     runs::remove_files(lab)?;
@@ -411,6 +411,7 @@ pub fn down(lab: &LabName) -> Result<Lowered> {
     for (place, files) in &files {
         files::put(lab, place, files, &files::Files::new())?;
     }
+    silence.for_good();
     delete_ends_here(&observed.ends_here.into_values().flatten().collect::<Vec<_>>())?;
     let namespaces = netns::delete_known(&doomed, (named, observed.observer))?;
     let nodes_with_files = files.values().filter(|files| !files.is_empty()).count();

@@ -45,8 +45,8 @@ const RTAX_MTU: u16 = 2;
 pub(super) struct Observed {
     pub state: State,
     pub sites: Sites,
-    /// From where it was looked. When it goes, the kernel clears it away for tens of milliseconds in which nobody can change
-    /// much else.
+    /// From where it was looked, if it was looked into a namespace. When it goes, the kernel clears it away for tens of
+    /// milliseconds in which nobody can change much else.
     pub observer: Option<Observer>,
     /// Names that would be the lab's and have no mark of it, or are no namespaces.
     pub strangers: Vec<Stranger>,
@@ -294,10 +294,7 @@ impl Sight {
             let links = socket.seen_links().map_err(|e| e.into_error("list links in", here))?;
             return Ok(Self { views: [(Place::Here, View { nsid: None, links, addrs: Vec::new() })].into() });
         }
-        let observer = match observer {
-            Some(observer) => observer,
-            None => observer.insert(Observer::new()?),
-        };
+        let observer = the_one(observer)?;
         let places = std::iter::once(&Place::Here).chain(named.iter().map(|named| &named.place));
         let namespaces: Vec<&Netns> = std::iter::once(here).chain(named.iter().map(|named| &named.ns)).collect();
         let ids = observer.meet(&namespaces)?;
@@ -350,7 +347,20 @@ fn visit_all(here: &Netns, named: &[Named], known: &mut Sites, keys: Option<&BTr
     all.map(visit).collect()
 }
 
+/// Makes one where there is none.
+fn the_one(observer: &mut Option<Observer>) -> Result<&mut Observer> {
+    match observer {
+        Some(observer) => Ok(observer),
+        None => Ok(observer.insert(Observer::new()?)),
+    }
+}
+
 impl Observed {
+    /// The observer, which is made where nothing was there to be looked into.
+    pub(super) fn observer(&mut self) -> Result<&Observer> {
+        the_one(&mut self.observer).map(|observer| &*observer)
+    }
+
     fn add(&mut self, desired: &State, ends: &Ends<'_>, (place, mut site): (Place, Site), inside: Inside) {
         let Some(view) = ends.views.get(&place) else { return };
         let sysctls = if place == Place::Here { BTreeMap::new() } else { inside.sysctls };

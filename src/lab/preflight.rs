@@ -38,15 +38,16 @@ pub(super) fn make_room(lab: &LabName, spaces: usize) -> Result<()> {
     // Each is open for a moment by its file too, while it is looked for.
     let needed = 2 * spaces as u64 + OTHER_FILES;
     raise_limit(lab, needed)?;
-    grow_table(lab, needed)
+    grow_table(needed, &Netns::current()?);
+    Ok(())
 }
 
 /// The table of open files grows by itself too. But where threads share it, whoever makes it grow waits until every
 /// processor has done something else, 15 ms or more each time that it doubles.
-fn grow_table(lab: &LabName, needed: u64) -> Result<()> {
+fn grow_table(needed: u64, any: &Netns) {
     let last = i32::try_from(needed).unwrap_or(i32::MAX) - 1;
-    let grown = fcntl_dupfd_cloexec(Netns::current()?, last);
-    grown.map(drop).map_err(|e| Error::os("make room for open files for lab", lab, e))
+    // Where that number is taken, it is as large as that already.
+    let _ = fcntl_dupfd_cloexec(any, last);
 }
 
 fn raise_limit(lab: &LabName, needed: u64) -> Result<()> {
@@ -59,25 +60,24 @@ fn raise_limit(lab: &LabName, needed: u64) -> Result<()> {
         let why = format!(
             "it needs {needed} open files, and the hard limit is {most}; raise it: 'ulimit -Hn', LimitNOFILE= of systemd"
         );
-        return Err(Error::of_kind(ErrorKind::Unsupported, "bring up lab", lab, why));
+        return Err(Error::of_kind(ErrorKind::Unsupported, "look into lab", lab, why));
     }
     let raised = Rlimit { current: now.maximum, maximum: now.maximum };
     setrlimit(Resource::Nofile, raised).map_err(|e| Error::os("raise the limit of open files for lab", lab, e))
 }
 
-/// Refuses what cannot work. Returns where it tried what it could not ask for; when that goes, the kernel clears it away
-/// for tens of milliseconds in which nobody can change much else.
-pub(super) fn check(lab: &LabName, desired: &State, observed: &mut Observed, steps: &[Step]) -> Result<Option<Netns>> {
+/// Refuses what cannot work.
+pub(super) fn check(lab: &LabName, desired: &State, observed: &mut Observed, steps: &[Step]) -> Result<()> {
     refuse_strangers(lab, desired, observed)?;
     if steps.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     refuse_in_starting_namespace(lab, desired)?;
     refuse_taken(lab, observed, steps)?;
     refuse_taken_routes(lab, observed, steps)?;
     refuse_too_many_ports(lab, desired)?;
     refuse_too_many_namespaces(lab, steps)?;
-    probe(lab, steps)
+    probe(lab, observed, steps)
 }
 
 fn refuse(lab: &LabName, kind: ErrorKind, why: String) -> Result<()> {
@@ -209,9 +209,10 @@ fn refuse_too_many_namespaces(lab: &LabName, steps: &[Step]) -> Result<()> {
         fs::read_to_string("/proc/sys/user/max_net_namespaces").ok().and_then(|text| text.trim().parse::<usize>().ok());
     let (Some(limit), true) = (limit, new > 0) else { return Ok(()) };
     let named = netns::list()?.len();
-    if named + new > limit {
+    if named + new + 1 > limit {
         let why = format!(
-            "it needs {new} more network namespaces, {named} have names, and user.max_net_namespaces is {limit}; raise that"
+            "it needs {new} more network namespaces and one to look from, {named} have names, and user.max_net_namespaces is \
+             {limit}; raise that"
         );
         return refuse(lab, ErrorKind::Unsupported, why);
     }
@@ -246,7 +247,7 @@ fn neighbours(desired: &State, family: Family) -> usize {
 }
 
 /// Tries in a namespace of its own what the lab needs: each kind of link, each setting.
-fn probe(lab: &LabName, steps: &[Step]) -> Result<Option<Netns>> {
+fn probe(lab: &LabName, observed: &mut Observed, steps: &[Step]) -> Result<()> {
     let kinds = kinds_of(steps);
     let settings: Vec<_> = steps
         .iter()
@@ -257,19 +258,18 @@ fn probe(lab: &LabName, steps: &[Step]) -> Result<Option<Netns>> {
         .collect();
     let needs_namespaces = steps.iter().any(|step| matches!(step, Step::CreateSpace(_)));
     if kinds.is_empty() && settings.is_empty() && !needs_namespaces {
-        return Ok(None);
+        return Ok(());
     }
-    let ground = Netns::unnamed_for("trying what the lab needs")?;
+    let ground = observed.observer()?.place();
     ground.run(|| {
-        let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &ground, e))?;
-        probe_kinds(lab, &mut socket, &ground, &kinds)?;
+        let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", ground, e))?;
+        probe_kinds(lab, &mut socket, ground, &kinds)?;
         let mut tried = std::collections::BTreeSet::new();
         settings
             .into_iter()
             .filter(|setting| tried.insert(*setting))
             .try_for_each(|(key, value)| probe_setting(lab, key, value))
-    })??;
-    Ok(Some(ground))
+    })?
 }
 
 /// One of each kind that is to be made, with what it is told first.

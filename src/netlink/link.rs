@@ -363,9 +363,13 @@ fn dump_request_counted() -> RouteNetlinkMessage {
 
 /// Asks for all links, without the counters that nobody reads here.
 pub(super) fn dump_request() -> RouteNetlinkMessage {
-    let mut message = LinkMessage::default();
-    message.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    RouteNetlinkMessage::GetLink(message)
+    RouteNetlinkMessage::GetLink(without_counters(LinkMessage::default()))
+}
+
+/// The same question, whose answer has no counters.
+pub(super) fn without_counters(mut question: LinkMessage) -> LinkMessage {
+    question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+    question
 }
 
 pub(super) fn by_name(name: &str) -> LinkMessage {

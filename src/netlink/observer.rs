@@ -14,7 +14,7 @@ use netlink_packet_core::DefaultNla;
 use netlink_packet_route::{
     RouteNetlinkMessage,
     address::{AddressAttribute, AddressMessage},
-    link::{LinkAttribute, LinkExtentMask, LinkMessage},
+    link::{LinkAttribute, LinkMessage},
 };
 use rtnetlink::MulticastGroup;
 use rustix::io::Errno;
@@ -47,6 +47,11 @@ impl Observer {
         let place = Netns::unnamed_for("looking at the others")?;
         let socket = open(&place, Socket::open)?;
         Ok(Self { place, socket })
+    }
+
+    /// The namespace, in which nobody else has anything.
+    pub(crate) fn place(&self) -> &Netns {
+        &self.place
     }
 
     /// Gives ids to namespaces, in their order; or says why one gets none.
@@ -134,18 +139,15 @@ impl AsFd for Listener {
 pub(crate) fn own_links(here: &Netns) -> Result<(Vec<Link>, Vec<Addr>)> {
     let mut socket = open(here, Socket::open)?;
     let failed = |e: Refusal| e.into_error("list links in", here);
-    let mut question = LinkMessage::default();
-    question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
-    let links = link::all(&mut socket, &RouteNetlinkMessage::GetLink(question)).map_err(failed)?;
+    let links = link::all(&mut socket, &link::dump_request()).map_err(failed)?;
     let addrs = addr::all(&mut socket, &RouteNetlinkMessage::GetAddress(AddressMessage::default()));
     Ok((links, addrs.map_err(failed)?))
 }
 
 /// The question for all links of the namespace of this id.
 fn links_of(id: u32) -> std::result::Result<RouteNetlinkMessage, Refusal> {
-    let mut question = LinkMessage::default();
+    let mut question = link::without_counters(LinkMessage::default());
     question.attributes.push(LinkAttribute::IfNetnsId(kernel_id(id)?));
-    question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
     Ok(RouteNetlinkMessage::GetLink(question))
 }
 

@@ -3,7 +3,7 @@
 
 use netlink_packet_route::{
     RouteNetlinkMessage,
-    link::{InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkExtentMask, LinkInfo, LinkMessage},
+    link::{InfoData, InfoKind, InfoVxlan, LinkAttribute, LinkInfo, LinkMessage},
     neighbour::NeighbourMessage,
     route::{RouteMessage, RouteProtocol},
     rule::RuleMessage,
@@ -136,8 +136,7 @@ impl Socket {
 
     /// `lo` of the socket's namespace.
     pub(crate) fn loopback(&mut self) -> Result<Option<Link>, Refusal> {
-        let mut question = LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build();
-        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let question = link::without_counters(LinkUnspec::new_with_index(link::LOOPBACK_INDEX).build());
         let question = RouteNetlinkMessage::GetLink(question);
         let answer = self.ask_each([question])?.pop().transpose()?;
         Ok(answer.and_then(|object| link::links_of(&[object]).pop()))
@@ -145,8 +144,7 @@ impl Socket {
 
     /// The bridges of the socket's namespace. The kernel leaves all others out, of which they may have a thousand.
     pub(crate) fn bridges(&mut self) -> Result<Vec<Link>, Refusal> {
-        let mut question = LinkMessage::default();
-        question.attributes.push(LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats]));
+        let mut question = link::without_counters(LinkMessage::default());
         question.attributes.push(LinkAttribute::LinkInfo(vec![LinkInfo::Kind(InfoKind::Bridge)]));
         let links = link::all(self, &RouteNetlinkMessage::GetLink(question))?;
         // A kernel that does not filter tells all.

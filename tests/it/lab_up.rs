@@ -460,13 +460,25 @@ fn a_kind_that_the_kernel_lacks_is_refused_by_name() {
 #[test]
 fn rootless_namespaces_run_out_with_a_word_about_the_limit() {
     let world = World::for_labs();
-    world.lab_file(CAMPUS);
-    let script = "unshare --user --map-root-user --mount --net sh -euc 'mount -t tmpfs tmpfs /run
-        printf %s \"$0\" > /run/lab.toml; echo 3 > /proc/sys/user/max_net_namespaces; ip link set lo up
-        $NSNET lab up /run/lab.toml; ls /run/netns'";
-    let ran = world.shell(&format!("text=$(cat /run/lab.toml); exec {script} \"$text\""));
+    let up = |text: &str, limit: usize| {
+        world.lab_file(text);
+        let script = format!(
+            "mount -t tmpfs tmpfs /run; printf %s \"$0\" > /run/lab.toml; ip link set lo up
+             echo {limit} > /proc/sys/user/max_net_namespaces; $NSNET lab up /run/lab.toml; ls /run/netns"
+        );
+        let unshare = "unshare --user --map-root-user --mount --net";
+        world.shell(&format!("text=$(cat /run/lab.toml); exec {unshare} sh -euc '{script}' \"$text\""))
+    };
+    let ran = up(CAMPUS, 3);
     assert!(ran.err.contains("user.max_net_namespaces is 3"), "{ran}");
     assert_eq!(ran.out, "", "{ran}");
+    // The one that it starts from, and one to look from.
+    let pair =
+        "name = \"p\"\nnodes = { a = {}, b = {} }\n[[links]]\nends = [\"a:x\", \"b:y\"]\nsubnet = \"10.0.0.0/30\"\n";
+    assert_eq!(up(pair, 4).ok().lines().last(), Some("p.b"));
+    assert!(up(pair, 3).fails(1).contains("the limit user.max_net_namespaces is reached"));
+    let ran = up(pair, 2);
+    assert!(ran.err.contains("it needs 2 more network namespaces and one to look from"), "{ran}");
 }
 
 #[test]
@@ -684,6 +696,19 @@ fn switches_of_many_nodes_are_taken_down_before_the_rest_unless_a_command_may_ne
         let bridge = world.ok(&format!("-n pid:{} -o link show lan", holder.pid()));
         assert_eq!(bridge.contains(",UP"), is_up, "{bridge}");
     }
+}
+
+#[test]
+fn switches_come_up_again_where_a_lab_cannot_be_taken_down() {
+    let world = World::for_labs();
+    world.up(
+        "name = \"l\"\n[nodes.\"h[1-150]\"]\n[nodes.a]\n[networks.lan]\nsubnet = \"10.0.0.0/24\"\nmembers = [\"a\"]\n",
+    );
+    world.sh("mkdir -p /run/nsnet/etc/l.other/hosts");
+    assert!(world.fails(1, "lab down l").contains("cannot read the files in '/run/nsnet/etc/l.other'"));
+    world.sh("rm -r /run/nsnet/etc/l.other");
+    assert_eq!(world.drift(), [""; 0]);
+    world.ok("-q lab down l");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsStr,
+    ffi::OsString,
     fs::{self, DirBuilder},
     io::Write,
     os::unix::fs::{DirBuilderExt, OpenOptionsExt},
@@ -52,10 +52,8 @@ impl Records {
 
 /// Whether there is one of a lab, though its process may have ended.
 pub(super) fn are_of(lab: &LabName) -> bool {
-    let names = fs::read_dir(dir()).into_iter().flatten().flatten().map(|entry| entry.file_name());
-    let is_of =
-        |name: &OsStr| name.to_str().and_then(|name| name.strip_prefix(lab.as_str())?.strip_prefix('.')).is_some();
-    names.into_iter().any(|name| is_of(&name))
+    let is_of = |name: OsString| Some(name.to_str()?.strip_prefix(lab.as_str())?.starts_with('.'));
+    fs::read_dir(dir()).into_iter().flatten().flatten().any(|entry| is_of(entry.file_name()) == Some(true))
 }
 
 fn dir() -> PathBuf {
