@@ -180,7 +180,7 @@ fn stars(n: usize) -> Vec<Row> {
             "",
             &gone,
             &[1.0, 1.0],
-            // Each of its own only: the nodes of a large star speak for seconds, and a star that goes is silent.
+            // One star at a time: what the nodes of another have to say, for seconds, is not what is measured.
             vec![
                 variant("nsnet lab down", &[&lab("down")]).behind(&there),
                 variant("ip -batch", &[&by(&batch, "down")]).behind(&by(&floor, "up")),

@@ -199,10 +199,7 @@ fn pid_of(bytes: &[u8]) -> Option<u32> {
 /// 1 to 15 bytes, none of `/`, `:`, `%` or whitespace, not `.` or `..`. The kernel would take `%`
 /// (`veth%d` is a pattern to it), but then the name made is not the name asked for.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct IfName(
-    // Plans of labs mention each many times.
-    Arc<str>,
-);
+pub struct IfName(Arc<str>);
 
 impl IfName {
     /// The longest name the kernel takes, in bytes.
@@ -249,10 +246,7 @@ pub struct LabName(String);
 
 /// The name of a node of a lab, of the same letters as [`LabName`].
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NodeName(
-    // As above.
-    Arc<str>,
-);
+pub struct NodeName(Arc<str>);
 
 impl LabName {
     /// The name as text.

@@ -46,7 +46,7 @@ impl NetlinkMessageCodec for Codec {
 
 /// Reads the first message and how long it is; none where there are not even lengths.
 pub(super) fn next_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
-    next_of(bytes, |message| message.into())
+    next_of(bytes, |message| Cow::Borrowed(message))
 }
 
 /// The same, of a link without what the kernel says of IPv4 and IPv6 on it: to decode that takes a third of the time, and

@@ -64,10 +64,10 @@ impl Cli {
 fn quick_parser(verb: &str, words: &Words) -> Option<clap::Command> {
     let bare = |name: &'static str| clap::Command::new(name).args_override_self(true);
     let (verb, add_arguments) = QUICK.iter().find(|(name, _)| *name == verb)?;
-    // Handing an option to the verb and back takes as long as reading it, for each that there is.
+    // One that may stand behind the verb is read there too, and its value handed back, which takes as long again for each.
     let globals = Globals::augment_args(bare("nsnet")).mut_args(|option| {
-        let is_behind = words.may_be_behind(option.get_long(), option.get_short());
-        option.global(is_behind)
+        let may_be_behind = words.may_be_behind(option.get_long(), option.get_short());
+        option.global(may_be_behind)
     });
     Some(globals.subcommand_required(true).subcommand(add_arguments(bare(verb))))
 }

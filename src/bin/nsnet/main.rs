@@ -101,7 +101,7 @@ fn view<'a>(globals: &Globals, names: &'a Names, terminals: Terminals) -> View<'
 struct Terminals {
     out: bool,
     err: bool,
-    /// Whether colours are wanted there.
+    /// Whether nobody said `NO_COLOR`.
     colored: bool,
 }
 
