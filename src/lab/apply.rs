@@ -84,7 +84,7 @@ pub struct Lowered {
 /// `Denied` without `CAP_SYS_ADMIN` and `CAP_NET_ADMIN`, where anything of it is there.
 pub fn look(lab: &LabName, desired: &State) -> Result<State> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, &mut Sites::new(), &mut None).map(|observed| observed.state)
+    observe(lab, desired, &mut Sites::new(), None).map(|observed| observed.state)
 }
 
 /// The steps that [`up`] would do now. Refuses what it would refuse, too.
@@ -101,7 +101,7 @@ pub fn plan_now(lab: &LabName, desired: &State) -> Result<Vec<Step>> {
 
 fn begin(lab: &LabName, desired: &State) -> Result<Observed> {
     preflight::make_room(lab, preflight::most_spaces(desired, netns::list()?.len()))?;
-    observe(lab, desired, &mut Sites::new(), &mut None)
+    observe(lab, desired, &mut Sites::new(), None)
 }
 
 /// Looks at a lab, and plans; again, when what is about to go by itself has gone.

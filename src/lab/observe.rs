@@ -82,12 +82,13 @@ pub(super) struct Stranger {
 }
 
 /// Looks at a lab. `desired` tells which options of links are compared; `known` are connections that are
-/// open already, which are taken over unless this fails, as is an observer that there is.
+/// open already, which are taken over unless this fails. An observer that there is goes where this fails: what it was told
+/// and did not read would be in the way.
 pub(super) fn observe(
     lab: &LabName,
     desired: &State,
     known: &mut Sites,
-    from: &mut Option<Observer>,
+    mut from: Option<Observer>,
 ) -> Result<Observed> {
     let here = Netns::current()?;
     let mut names = Names::find(lab)?;
@@ -100,7 +101,7 @@ pub(super) fn observe(
         let visit = || visit_all(&here, &names.alive, known, None);
         let visits =
             thread::Builder::new().spawn_scoped(scope, visit).map_err(|e| Error::os("start", "a thread", e))?;
-        let sight = Sight::of(&here, &names.alive, from, Depth::LinksAndAddrs);
+        let sight = Sight::of(&here, &names.alive, &mut from, Depth::LinksAndAddrs);
         let visits = visits.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
         Ok::<_, Error>((sight?, visits))
     })?;
@@ -112,7 +113,7 @@ pub(super) fn observe(
     let (running, strays) = runs::running(lab, &homes)?;
     observed.stray_runs = strays;
     // From here on nothing fails: whoever looked has the connections still if it did.
-    observed.observer = from.take();
+    observed.observer = from;
     let ends = Ends::of(&sight);
     for Visit { place, name, id, opened, inside } in visits {
         let socket = opened.or_else(|| known.remove(&place).map(|site| site.socket));

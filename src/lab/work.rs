@@ -111,7 +111,7 @@ impl<'a> Worker<'a> {
 
     /// Looks again; returns what is there.
     pub(super) fn look(&mut self, desired: &State) -> Result<State> {
-        let observed = observe(self.lab, desired, &mut self.sites, &mut self.observer)?;
+        let observed = observe(self.lab, desired, &mut self.sites, self.observer.take())?;
         Ok(self.adopt(observed))
     }
 

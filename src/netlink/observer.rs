@@ -45,7 +45,8 @@ impl Observer {
     /// Makes the namespace. It goes when this is dropped.
     pub(crate) fn new() -> Result<Self> {
         let place = Netns::unnamed_for("looking at the others")?;
-        let socket = open(&place, Socket::open)?;
+        // Without strict checks, a kernel may answer a question about another namespace with what is in this one.
+        let socket = open(&place, || Socket::open().and_then(Socket::strict))?;
         Ok(Self { place, socket })
     }
 

@@ -178,6 +178,12 @@ impl Socket {
         Ok(Self { to_kernel: socket, sequence: 0 })
     }
 
+    /// The same socket, for certain with strict checks of what is asked (Linux 4.20).
+    pub(crate) fn strict(self) -> io::Result<Self> {
+        self.to_kernel.set_netlink_get_strict_chk(true)?;
+        Ok(self)
+    }
+
     /// Sends one request and waits until the kernel has carried it out or refused it.
     pub(crate) fn request(&mut self, message: RouteNetlinkMessage, flags: u16) -> Result<(), Refusal> {
         self.send([(message, flags | NLM_F_ACK)])?;

@@ -699,6 +699,19 @@ fn switches_of_many_nodes_are_taken_down_before_the_rest_unless_a_command_may_ne
 }
 
 #[test]
+fn a_refusal_of_what_older_kernels_lack_blinds_no_look() {
+    let world = World::for_labs();
+    let text =
+        |addr: &str| format!("name = \"l\"\n[nodes.a]\n[[links]]\nends = [\"a:x=10.0.0.1/30\", \".:y={addr}\"]\n");
+    world.up(&text("10.0.0.2/30"));
+    world.lab_file(&text("10.0.0.2/30,10.0.1.2/30"));
+    // Of each thread: the one that asks for strict checks.
+    let inject = "exec strace -f -qq -o /dev/null -e trace=setsockopt -e inject=setsockopt:error=ENOPROTOOPT:when=3";
+    world.shell(&format!("{inject} $NSNET lab up /run/lab.toml")).ok();
+    assert_eq!(world.drift(), [""; 0]);
+}
+
+#[test]
 fn switches_come_up_again_where_a_lab_cannot_be_taken_down() {
     let world = World::for_labs();
     world.up(
