@@ -54,8 +54,9 @@ impl Cli {
         let quick = words.verb.to_str().and_then(|verb| quick_parser(verb, words));
         // What it does not understand is asked for, or wrong, and the whole parser has the words for that.
         let matches = quick.and_then(|parser| parser.try_get_matches_from(argv()).ok());
-        let matches = matches.map_or_else(|| Self::command().try_get_matches_from(argv()), Ok)?;
-        Self::from_arg_matches(&matches)
+        let mut matches = matches.map_or_else(|| Self::command().try_get_matches_from(argv()), Ok)?;
+        // Without _mut, all that was read is copied first.
+        Self::from_arg_matches_mut(&mut matches)
     }
 }
 
