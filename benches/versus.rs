@@ -11,8 +11,7 @@ use std::{
     fs,
     io::Write,
     process::{Command, Stdio},
-    thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 /// One way to do the work of a row.
@@ -197,6 +196,9 @@ fn stars(n: usize) -> Vec<Row> {
     ]
 }
 
+/// The kernel clears away a namespace for a while after it is said to be gone, and lets nobody make another meanwhile.
+const SETTLING: &str = "sleep 0.06";
+
 /// Namespaces of every kind.
 fn kinds() -> Vec<Row> {
     let own = std::process::id();
@@ -217,22 +219,22 @@ fn isolations() -> Vec<Row> {
     vec![
         row(
             "isolate --no-sys",
-            "",
+            SETTLING,
             "",
             &[0.9, 0.7, 1.15],
             vec![ours("nsnet isolate --no-sys true"), unshare(), bwrap(), floor()],
         ),
-        row("isolate", "", "", &[1.0, 0.7, 1.3], vec![ours("nsnet isolate true"), unshare(), bwrap(), floor()]),
+        row("isolate", SETTLING, "", &[1.0, 0.7, 1.3], vec![ours("nsnet isolate true"), unshare(), bwrap(), floor()]),
         row(
             "isolate --map-root",
-            "",
+            SETTLING,
             "",
             &[1.0],
             vec![ours("nsnet isolate --map-root true"), variant("unshare", &["unshare -Urnuipm -f --mount-proc true"])],
         ),
         row(
             "isolate --veth, first ping answered",
-            "",
+            SETTLING,
             "",
             &[0.5],
             vec![
@@ -254,14 +256,14 @@ fn rows() -> Vec<Row> {
     vec![
         row(
             "add",
-            "",
+            SETTLING,
             "nsnet del x",
             &[0.7],
             vec![variant("nsnet add", &["nsnet add x"]), variant("ip", &["ip netns add x"])],
         ),
         row(
             "add --no-lo",
-            "",
+            SETTLING,
             "nsnet del x",
             &[0.7],
             vec![variant("nsnet add --no-lo", &["nsnet add --no-lo x"]), variant("ip", &["ip netns add x"])],
@@ -351,9 +353,6 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-/// The kernel clears away a namespace for a while after it is said to be gone, and lets nobody make another meanwhile.
-const SETTLING: Duration = Duration::from_millis(60);
-
 /// All variants take turns, each round beginning with another one.
 fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::new(); row.variants.len()];
@@ -362,7 +361,6 @@ fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
             let at = (round + turn) % row.variants.len();
             shell(&row.before);
             shell(&row.variants[at].before);
-            thread::sleep(SETTLING);
             let ms = time(&row.variants[at].steps);
             shell(&row.after);
             // The first two rounds warm the caches.
