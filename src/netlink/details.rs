@@ -19,7 +19,8 @@ pub struct Details {
     pub min_mtu_bytes: Option<u32>,
     /// The largest MTU that it takes, in bytes; 0 is without a limit.
     pub max_mtu_bytes: Option<u32>,
-    /// How IPv6 addresses are made up, by the numbers of `IN6_ADDR_GEN_MODE_EUI64` and so on.
+    /// How IPv6 addresses are made up, by the numbers of `IN6_ADDR_GEN_MODE_EUI64` and so on. A [`Map`](crate::inspect::Map)
+    /// does not ask for it.
     pub addr_gen_mode: Option<u8>,
     /// Transmit queues.
     pub tx_queues: Option<u32>,
