@@ -160,12 +160,10 @@ fn stars(n: usize) -> Vec<Row> {
         by(&floor, "down")
     );
     let there = format!("{file}; {} >/dev/null", lab("up"));
-    // Hundreds take longer to be cleared away than one.
-    let alone = format!("sleep 0.5; {file}");
     vec![
         row(
             &format!("lab up: star of {n}"),
-            &alone,
+            &file,
             &gone,
             &[0.5, 1.15],
             vec![
@@ -196,9 +194,6 @@ fn stars(n: usize) -> Vec<Row> {
     ]
 }
 
-/// The kernel clears away a namespace for a while after it is said to be gone, and lets nobody make another meanwhile.
-const SETTLING: &str = "sleep 0.06";
-
 /// Namespaces of every kind.
 fn kinds() -> Vec<Row> {
     let own = std::process::id();
@@ -219,22 +214,22 @@ fn isolations() -> Vec<Row> {
     vec![
         row(
             "isolate --no-sys",
-            SETTLING,
+            "",
             "",
             &[0.9, 0.7, 1.15],
             vec![ours("nsnet isolate --no-sys true"), unshare(), bwrap(), floor()],
         ),
-        row("isolate", SETTLING, "", &[1.0, 0.7, 1.3], vec![ours("nsnet isolate true"), unshare(), bwrap(), floor()]),
+        row("isolate", "", "", &[1.0, 0.7, 1.3], vec![ours("nsnet isolate true"), unshare(), bwrap(), floor()]),
         row(
             "isolate --map-root",
-            SETTLING,
+            "",
             "",
             &[1.0],
             vec![ours("nsnet isolate --map-root true"), variant("unshare", &["unshare -Urnuipm -f --mount-proc true"])],
         ),
         row(
             "isolate --veth, first ping answered",
-            SETTLING,
+            "",
             "",
             &[0.5],
             vec![
@@ -256,14 +251,14 @@ fn rows() -> Vec<Row> {
     vec![
         row(
             "add",
-            SETTLING,
+            "",
             "nsnet del x",
             &[0.7],
             vec![variant("nsnet add", &["nsnet add x"]), variant("ip", &["ip netns add x"])],
         ),
         row(
             "add --no-lo",
-            SETTLING,
+            "",
             "nsnet del x",
             &[0.7],
             vec![variant("nsnet add --no-lo", &["nsnet add --no-lo x"]), variant("ip", &["ip netns add x"])],
