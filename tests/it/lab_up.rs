@@ -2,6 +2,9 @@
 
 use super::support::{Background, World, json};
 
+/// A command of a node that ends before it is ready, however slow the machine is, so that no `up` can succeed.
+const ENDS: &str = "run = [{ command = \"false\", ready = { file = \"/run/never\" } }]";
+
 /// A router with two nodes on a switch and one behind a link.
 const CAMPUS: &str = r#"
 name = "campus"
@@ -541,7 +544,7 @@ fn an_undo_gives_a_port_back_to_the_bridge_that_it_was_in_by_hand() {
     let world = World::for_labs();
     world.up(CAMPUS);
     world.sh("ip -n campus.~sw link add mine type bridge; ip -n campus.~sw link set h1-eth0 master mine");
-    world.lab_file(&format!("{CAMPUS}\n[[nodes.r1.run]]\ncommand = [\"false\"]\n"));
+    world.lab_file(&format!("{CAMPUS}\n[nodes.x]\n{ENDS}\n"));
     let err = world.fails(1, "lab up /run/lab.toml");
     assert!(err.contains("it ended") && !err.contains("undone"), "{err}");
     world.sh("ip -n campus.~sw link show h1-eth0 | grep -q 'master mine'");
@@ -609,7 +612,7 @@ fn a_setting_by_hand_and_a_loopback_that_is_down_survive_an_undo() {
     world.up(OUTER);
     world.sh("ip netns exec outer.h1 sysctl -qw net.ipv4.ip_default_ttl=99 net.ipv4.conf.eth0.rp_filter=2
          ip -n outer.h2 link set lo down");
-    world.lab_file(&format!("{OUTER}\n[nodes.h3]\nrun = [{{ command = \"false\" }}]\n").replace(
+    world.lab_file(&format!("{OUTER}\n[nodes.h3]\n{ENDS}\n").replace(
         "[nodes.h1]",
         "[nodes.h1]\nsysctl = { \"net.ipv4.ip_default_ttl\" = \"32\", \"net.ipv4.conf.eth0.rp_filter\" = \"1\" }",
     ));
@@ -807,7 +810,7 @@ fn files_stay_where_they_are_when_another_place_can_be_written() {
 #[test]
 fn a_lab_that_never_was_leaves_no_lock() {
     let world = World::for_labs();
-    world.lab_file("name = \"never\"\n[nodes.a]\nrun = [{ command = \"false\" }]\n");
+    world.lab_file(&format!("name = \"never\"\n[nodes.a]\n{ENDS}\n"));
     let locks = || world.sh("ls /run/nsnet | grep lab- || :");
     world.fails(1, "lab up /run/lab.toml");
     assert_eq!(locks(), "");
@@ -836,7 +839,7 @@ fn the_setting_of_a_link_that_had_gone_does_not_keep_an_undo_from_its_end() {
     world.up(&text);
     world.sh("ip -n outer.h1 link del eth0");
     let loopback = world.sh("ip -n outer.h1 -d link show lo");
-    world.lab_file(&text.replace("[nodes.h2]", "[nodes.h2]\nrun = [{ command = \"false\" }]"));
+    world.lab_file(&text.replace("[nodes.h2]", &format!("[nodes.h2]\n{ENDS}")));
     let err = world.fails(1, "lab up /run/lab.toml");
     assert!(!err.contains("undone"), "{err}");
     assert_eq!(world.sh("ip -n outer.h1 -d link show lo"), loopback);
