@@ -281,7 +281,7 @@ struct View {
 }
 
 /// What each namespace is asked for.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 enum Depth {
     Links,
     LinksAndAddrs,
