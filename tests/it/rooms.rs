@@ -12,7 +12,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("netlink_sys", &["netlink/"]),
     ("tokio", &["netlink/", "bin/"]),
     ("libc::", &["sys/", "error.rs", "netlink/", "netns/"]),
-    ("unsafe ", &["sys/"]),
+    ("unsafe ", &["sys/", "bin/nsnet/allocator.rs"]),
     ("clap", &["bin/nsnet/"]),
     ("serde_json", &["lab/spec/", "lab/clab/", "bin/nsnet/render/", "bin/nsnet/report.rs"]),
     ("toml::", &["lab/"]),

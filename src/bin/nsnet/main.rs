@@ -1,6 +1,8 @@
 //! The command `nsnet`: argv → words → args → command → answer → render or report.
 #![cfg_attr(not(test), deny(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used))]
 
+#[cfg(target_env = "musl")]
+mod allocator;
 mod args;
 mod batch;
 mod commands;
@@ -25,11 +27,9 @@ use iproute2::Names;
 use render::{Format, Style, View};
 use report::{Place, Report};
 
-/// musl's own asks the kernel for every few pages and gives each of them back at once, which is half of all system calls
-/// of a short command.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|fault| report::fault(fault, asks_for_json())));
