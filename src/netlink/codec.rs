@@ -25,6 +25,12 @@ const IFLA_IFALIAS: u16 = 20;
 const IFLA_PROP_LIST: u16 = 52;
 /// What each family of addresses has for the link.
 const IFLA_AF_SPEC: u16 = 26;
+/// What its driver says.
+const IFLA_LINKINFO: u16 = 18;
+const IFLA_INFO_KIND: u16 = 1;
+const IFLA_INFO_DATA: u16 = 2;
+/// `IFLA_ADDRESS`, `IFLA_MTU`, `IFLA_LINK`, `IFLA_MASTER`, `IFLA_OPERSTATE`, `IFLA_GROUP` and `IFLA_LINK_NETNSID`.
+const COMPARED: [u16; 10] = [IFLA_IFNAME, IFLA_IFALIAS, IFLA_PROP_LIST, 1, 4, 5, 10, 16, 27, 37];
 /// Of `linux/if_addr.h`: an address is labelled with the name of its link.
 const IFA_LABEL: u16 = 3;
 
@@ -34,7 +40,7 @@ pub(super) struct Codec;
 
 impl NetlinkMessageCodec for Codec {
     fn decode<T: NetlinkDeserializable + Debug>(bytes: &mut BytesMut) -> io::Result<Option<NetlinkMessage<T>>> {
-        let message = next_message(bytes);
+        let message = next_message(bytes, LinkParts::All);
         let _ = bytes.split_to(message.as_ref().map_or(bytes.len(), |(_, length)| *length));
         Ok(message.map(|(message, _)| message))
     }
@@ -44,49 +50,81 @@ impl NetlinkMessageCodec for Codec {
     }
 }
 
+/// What of a link is decoded. All of it is more than fifty attributes, and few ask for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum LinkParts {
+    All,
+    /// All but what the kernel says of IPv4 and IPv6 on it, which is a third and shown by `link show -d` alone.
+    #[default]
+    ButFamilies,
+    /// What a lab is compared by.
+    Compared,
+}
+
+impl LinkParts {
+    /// A link that has no more than these; anything else is as it was.
+    fn of(self, message: &[u8]) -> Cow<'_, [u8]> {
+        let header = NETLINK_HEADER_BYTES + LINK_HEADER_BYTES;
+        let is_link = matches!(NetlinkBuffer::new(message).message_type(), RTM_NEWLINK | RTM_DELLINK);
+        if !is_link || self == Self::All || message.len() < header {
+            return message.into();
+        }
+        let attributes = &message[header..];
+        let short = match self {
+            Self::All => None,
+            Self::ButFamilies => copied(attributes, |kind| kind != IFLA_AF_SPEC),
+            Self::Compared => compared(attributes),
+        };
+        // What is broken is told by whoever decodes it.
+        let Some(short) = short else { return message.into() };
+        let mut message = [&message[..header], &short].concat();
+        let length = u32::try_from(message.len()).unwrap_or(u32::MAX);
+        NetlinkBuffer::new(&mut message).set_length(length);
+        message.into()
+    }
+}
+
+/// These of the attributes, as they are; none where one is broken.
+fn copied(attributes: &[u8], is_kept: impl Fn(u16) -> bool) -> Option<Vec<u8>> {
+    let mut kept = Vec::with_capacity(attributes.len());
+    let mut at = 0;
+    for nla in NlasIterator::new(attributes) {
+        let nla = nla.ok()?;
+        let end = (at + usize::from(nla.length())).next_multiple_of(4).min(attributes.len());
+        if is_kept(nla.kind()) {
+            kept.extend(&attributes[at..end]);
+        }
+        at = end;
+    }
+    Some(kept)
+}
+
+/// Of what the driver says, what it says of the link as a port of another is left out too.
+fn compared(attributes: &[u8]) -> Option<Vec<u8>> {
+    let mut kept = copied(attributes, |kind| COMPARED.contains(&kind))?;
+    let own = NlasIterator::new(attributes).find_map(|nla| nla.ok().filter(|nla| nla.kind() == IFLA_LINKINFO));
+    if let Some(own) = own {
+        let own = copied(own.value(), |kind| matches!(kind, IFLA_INFO_KIND | IFLA_INFO_DATA))?;
+        kept.extend(emitted(IFLA_LINKINFO, own));
+    }
+    Some(kept)
+}
+
 /// Reads the first message and how long it is; none where there are not even lengths.
-pub(super) fn next_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
-    next_of(bytes, |message| Cow::Borrowed(message))
-}
-
-/// The same, of a link without what the kernel says of IPv4 and IPv6 on it: to decode that takes a third of the time, and
-/// only `link show -d` has a use for it.
-pub(super) fn next_short_message<T: NetlinkDeserializable>(bytes: &[u8]) -> Option<(NetlinkMessage<T>, usize)> {
-    next_of(bytes, without_families)
-}
-
-fn next_of<T: NetlinkDeserializable>(
+pub(super) fn next_message<T: NetlinkDeserializable>(
     bytes: &[u8],
-    shorten: impl FnOnce(&[u8]) -> Cow<'_, [u8]>,
+    parts: LinkParts,
 ) -> Option<(NetlinkMessage<T>, usize)> {
     // After the last one there is nothing, which is no reason to have an error worded.
     if bytes.is_empty() {
         return None;
     }
     let length = NetlinkBuffer::new_checked(bytes).ok()?.length() as usize;
-    let short = shorten(&bytes[..length]);
+    let short = parts.of(&bytes[..length]);
     let message = NetlinkMessage::deserialize(&short)
         .or_else(|_| NetlinkMessage::deserialize(&readable(&short)))
         .unwrap_or_else(|_| unreadable(&short));
     Some((message, length.next_multiple_of(4).min(bytes.len())))
-}
-
-fn without_families(message: &[u8]) -> Cow<'_, [u8]> {
-    let header = NETLINK_HEADER_BYTES + LINK_HEADER_BYTES;
-    let is_link = matches!(NetlinkBuffer::new(message).message_type(), RTM_NEWLINK | RTM_DELLINK);
-    let attributes = message.get(header..).filter(|_| is_link).unwrap_or_default();
-    let mut at = header;
-    for nla in NlasIterator::new(attributes).map_while(Result::ok) {
-        let end = (at + usize::from(nla.length())).next_multiple_of(4).min(message.len());
-        if nla.kind() == IFLA_AF_SPEC {
-            let mut short = [&message[..at], &message[end..]].concat();
-            let length = u32::try_from(short.len()).unwrap_or(u32::MAX);
-            NetlinkBuffer::new(&mut short).set_length(length);
-            return short.into();
-        }
-        at = end;
-    }
-    message.into()
 }
 
 /// What to read in place of an attribute.
@@ -172,7 +210,7 @@ mod tests {
     }
 
     fn first(bytes: &[u8]) -> NetlinkMessage<RouteNetlinkMessage> {
-        next_message(bytes).unwrap().0
+        next_message(bytes, LinkParts::All).unwrap().0
     }
 
     #[test]
@@ -209,7 +247,7 @@ mod tests {
             message(RTM_NEWLINK, &all)
         };
         let short = |bytes: &[u8]| {
-            let (message, length) = next_short_message::<RouteNetlinkMessage>(bytes).unwrap();
+            let (message, length) = next_message::<RouteNetlinkMessage>(bytes, LinkParts::ButFamilies).unwrap();
             assert_eq!(length, bytes.len());
             message.payload
         };
@@ -222,6 +260,34 @@ mod tests {
         for cut in [message(RTM_NEWLINK, &[0; 3]), message(RTM_NEWADDR, &families)] {
             assert_eq!(short(&cut), first(&cut).payload);
         }
+    }
+
+    #[test]
+    fn of_a_link_that_is_compared_neither_its_port_nor_what_a_list_shows_is_decoded() {
+        const IFLA_TXQLEN: u16 = 13;
+        const IFLA_INFO_SLAVE_KIND: u16 = 4;
+        let of =
+            |attributes: &[Vec<u8>]| message(RTM_NEWLINK, &[&[0; LINK_HEADER_BYTES], &*attributes.concat()].concat());
+        let decoded = |bytes: &[u8], parts| next_message::<RouteNetlinkMessage>(bytes, parts).unwrap().0.payload;
+        let name = emitted(IFLA_IFNAME, b"p0\0".to_vec());
+        let group = emitted(27, vec![7, 0, 0, 0]);
+        let queue = emitted(IFLA_TXQLEN, vec![1, 0, 0, 0]);
+        let kind = emitted(IFLA_INFO_KIND, b"bridge\0".to_vec());
+        let data = emitted(IFLA_INFO_DATA, emitted(1, vec![9, 0, 0, 0]));
+        let port = emitted(IFLA_INFO_SLAVE_KIND, b"bridge\0".to_vec());
+        let whole = of(&[
+            queue.clone(),
+            emitted(IFLA_LINKINFO, [&port[..], &kind, &data].concat()),
+            name.clone(),
+            emitted(IFLA_AF_SPEC, emitted(2, Vec::new())),
+            group.clone(),
+        ]);
+        let short = of(&[name.clone(), group, emitted(IFLA_LINKINFO, [kind, data].concat())]);
+        assert_eq!(decoded(&whole, LinkParts::Compared), decoded(&short, LinkParts::All));
+        let mut broken = of(&[queue, name]);
+        let last = broken.len() - 8;
+        broken[last] = 255;
+        assert_eq!(decoded(&broken, LinkParts::Compared), decoded(&broken, LinkParts::All));
     }
 
     #[test]
@@ -239,10 +305,10 @@ mod tests {
     #[test]
     fn what_cannot_be_decoded_is_an_error_of_its_request_and_the_next_is_read() {
         let two = [message(RTM_NEWLINK, &[0; 3]), vec![0], message(RTM_NEWLINK, &[0; LINK_HEADER_BYTES])].concat();
-        let (broken, length) = next_message::<RouteNetlinkMessage>(&two).unwrap();
+        let (broken, length) = next_message::<RouteNetlinkMessage>(&two, LinkParts::All).unwrap();
         let NetlinkPayload::Error(error) = &broken.payload else { panic!("{broken:?}") };
         assert_eq!((broken.header.sequence_number, error.code), (7, NonZeroI32::new(-libc::EBADMSG)));
         assert!(matches!(first(&two[length..]).payload, NetlinkPayload::InnerMessage(_)));
-        assert!(next_message::<RouteNetlinkMessage>(&[0; 20]).is_none());
+        assert!(next_message::<RouteNetlinkMessage>(&[0; 20], LinkParts::All).is_none());
     }
 }

@@ -109,7 +109,7 @@ struct Named {
 }
 
 impl Link {
-    fn of(message: &LinkMessage) -> Self {
+    pub(super) fn of(message: &LinkMessage) -> Self {
         let header = &message.header;
         let mut link = Self {
             index: header.index,
@@ -235,7 +235,7 @@ fn alt_name(prop: &Prop) -> Option<String> {
     }
 }
 
-fn kind_name(info: &LinkInfo) -> Option<String> {
+pub(super) fn kind_name(info: &LinkInfo) -> Option<String> {
     match info {
         LinkInfo::Kind(InfoKind::Veth) => Some("veth".into()),
         LinkInfo::Kind(kind) => Some(kind.to_string()),

@@ -21,7 +21,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::codec::{self, Codec};
+use super::codec::{self, Codec, LinkParts};
 use crate::error::{Error, ErrorKind};
 
 /// How often a dump that a change interrupted is asked again before its last answer is an error.
@@ -152,6 +152,7 @@ pub(super) fn connect(groups: &[MulticastGroup]) -> io::Result<Connected> {
 pub(crate) struct Socket {
     to_kernel: netlink_sys::Socket,
     sequence: u32,
+    link_parts: LinkParts,
 }
 
 /// A dump fills at most 32 KiB; a little more leaves no doubt.
@@ -175,7 +176,7 @@ impl Socket {
     pub(crate) fn listening(groups: &[MulticastGroup]) -> io::Result<Self> {
         let mut socket = netlink_sys::Socket::new(NETLINK_ROUTE)?;
         prepare(&mut socket, groups)?;
-        Ok(Self { to_kernel: socket, sequence: 0 })
+        Ok(Self { to_kernel: socket, sequence: 0, link_parts: LinkParts::default() })
     }
 
     /// The same socket, for certain with strict checks of what is asked (Linux 4.20).
@@ -267,6 +268,19 @@ impl Socket {
         }
     }
 
+    /// The same of links, of which no more than these parts are decoded.
+    pub(super) fn dump_of_links<T>(
+        &mut self,
+        parts: LinkParts,
+        message: &RouteNetlinkMessage,
+        kept: impl Fn(RouteNetlinkMessage) -> Option<T>,
+    ) -> Result<Vec<T>, Refusal> {
+        let usual = std::mem::replace(&mut self.link_parts, parts);
+        let links = self.dump_of(message, kept);
+        self.link_parts = usual;
+        links
+    }
+
     /// Asks many questions that have one answer each; the answers come in the order of the questions.
     pub(super) fn ask_each<T: NetlinkSerializable + NetlinkDeserializable>(
         &mut self,
@@ -351,11 +365,14 @@ impl Socket {
     }
 
     fn replies_by<T: NetlinkDeserializable>(&mut self, flags: i32) -> io::Result<Vec<(u32, Reply<T>)>> {
+        let parts = self.link_parts;
         BUFFER.with_borrow_mut(|buffer| {
             buffer.clear();
             let (_, sender) = retry(|| self.to_kernel.recv_from(buffer, flags))?;
             match sender.port_number() {
-                0 => Ok(split(buffer).map(|message| (message.header.sequence_number, Reply::of(message))).collect()),
+                0 => Ok(split(buffer, parts)
+                    .map(|message| (message.header.sequence_number, Reply::of(message)))
+                    .collect()),
                 _ => Ok(Vec::new()),
             }
         })
@@ -428,9 +445,9 @@ fn append<T: NetlinkSerializable>(bytes: &mut Vec<u8>, message: T, flags: u16, s
     message.serialize(&mut bytes[start..]);
 }
 
-fn split<T: NetlinkDeserializable>(mut bytes: &[u8]) -> impl Iterator<Item = NetlinkMessage<T>> {
+fn split<T: NetlinkDeserializable>(mut bytes: &[u8], parts: LinkParts) -> impl Iterator<Item = NetlinkMessage<T>> {
     std::iter::from_fn(move || {
-        let (message, length) = codec::next_short_message(bytes)?;
+        let (message, length) = codec::next_message(bytes, parts)?;
         bytes = &bytes[length..];
         Some(message)
     })
@@ -439,7 +456,7 @@ fn split<T: NetlinkDeserializable>(mut bytes: &[u8]) -> impl Iterator<Item = Net
 /// How many answers a datagram holds.
 #[cfg(feature = "fuzzing")]
 pub(crate) fn count_replies(datagram: &[u8]) -> usize {
-    split::<RouteNetlinkMessage>(datagram).map(Reply::of).count()
+    split::<RouteNetlinkMessage>(datagram, LinkParts::default()).map(Reply::of).count()
 }
 
 fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {

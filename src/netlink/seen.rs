@@ -11,6 +11,7 @@ use netlink_packet_route::{
 use rtnetlink::LinkUnspec;
 
 use super::{
+    codec::LinkParts,
     kind::Kind,
     link::{self, Link, Lower},
     neigh::{self, Neigh, nud},
@@ -26,7 +27,9 @@ const KERNEL_PROTOCOLS: [u8; 3] = [1, 2, 9];
 /// A link that is there.
 #[derive(Debug, Clone)]
 pub(crate) struct SeenLink {
+    /// As it is compared: without most of what only a list shows.
     pub link: Link,
+    /// What its driver says.
     infos: Vec<LinkInfo>,
 }
 
@@ -72,7 +75,7 @@ impl SeenLink {
 
 /// The links of a whole answer.
 pub(super) fn links(socket: &mut Socket, question: &RouteNetlinkMessage) -> Result<Vec<SeenLink>, Refusal> {
-    let mut all = socket.dump_of(question, link_of)?;
+    let mut all = socket.dump_of_links(LinkParts::Compared, question, link_of)?;
     link::resolve(&mut all.iter_mut().map(|seen| &mut seen.link).collect::<Vec<_>>());
     let bound = all.iter().enumerate().filter_map(|(at, seen)| Some((at, name_of(&all, seen.bound_to()?)?)));
     for (at, name) in bound.collect::<Vec<_>>() {
@@ -86,16 +89,14 @@ fn name_of(links: &[SeenLink], index: u32) -> Option<String> {
 }
 
 fn link_of(object: RouteNetlinkMessage) -> Option<SeenLink> {
-    let link = link::link_of(&object)?;
-    let RouteNetlinkMessage::NewLink(message) = object else { return None };
-    let infos = message.attributes.into_iter().find_map(|attribute| match attribute {
-        LinkAttribute::LinkInfo(infos) => Some(infos),
+    let RouteNetlinkMessage::NewLink(mut message) = object else { return None };
+    let infos = message.attributes.iter_mut().find_map(|attribute| match attribute {
+        LinkAttribute::LinkInfo(infos) => Some(std::mem::take(infos)),
         _ => None,
     });
-    // What it is as a port is not asked, and is much.
-    let own = |info: &LinkInfo| matches!(info, LinkInfo::Kind(_) | LinkInfo::Data(_));
-    let infos = infos.unwrap_or_default().into_iter().filter(own).collect();
-    Some(SeenLink { link, infos })
+    let infos = infos.unwrap_or_default();
+    let kind = infos.iter().find_map(link::kind_name);
+    Some(SeenLink { link: Link { kind, ..Link::of(&message) }, infos })
 }
 
 impl Socket {
