@@ -295,7 +295,7 @@ fn probe_kinds(
     let (below, far, it) = (below?, far?, it?);
     if !kinds.is_empty() {
         let here = std::os::fd::AsFd::as_fd(ground);
-        let pair = birth::pair(&end(&below, 10), None, &end(&far, 11), here, &"a pair to try");
+        let pair = birth::pair(&end(&below, 10), None, &end(&far, 11), here, "a pair to try".into());
         let made = socket.apply_each(vec![pair]).pop().unwrap_or(Ok(()));
         made.map_err(|e| lacks(lab, &e, &Kind::Veth))?;
     }
@@ -303,7 +303,7 @@ fn probe_kinds(
     for (index, (kind, has_lower)) in (12..).zip(others) {
         let name = format!("{}-{index}", it.as_str()).parse::<IfName>()?;
         let ties = Ties { master: None, lower: has_lower.then_some(10) };
-        let single = birth::single(&end(&name, index), kind, ties, &"one to try");
+        let single = birth::single(&end(&name, index), kind, ties, "one to try".into());
         socket.apply_each(vec![single]).pop().unwrap_or(Ok(())).map_err(|e| lacks(lab, &e, kind))?;
     }
     let needs_tun = kinds.contains_key("tun") || kinds.contains_key("tap");

@@ -257,7 +257,7 @@ impl<'a> Worker<'a> {
             let master = self.master_of(&new.at, &new.link)?;
             let ends = [end(&new.at, &new.link, index), end(far, far_link, far_index)];
             let there = std::os::fd::AsFd::as_fd(&far_homes[&far.place]);
-            births.push(birth::pair(&ends[0], master, &ends[1], there, &self.pair_shown(new, far)));
+            births.push(birth::pair(&ends[0], master, &ends[1], there, self.pair_shown(new, far)));
             indices.push((new, far, [index, far_index]));
         }
         let answers = self.site(&first.at.place)?.socket.apply_each(births);
@@ -333,7 +333,7 @@ impl<'a> Worker<'a> {
         } else {
             let site = self.site(&place)?;
             let index = site.reserve_index();
-            let birth = birth::single(&end(&new.at, &new.link, index), kind, ties, &shown);
+            let birth = birth::single(&end(&new.at, &new.link, index), kind, ties, shown);
             site.socket.apply_each(vec![birth]).pop().unwrap_or(Ok(()))?;
             self.done.push(Step::CreateLink(Box::new(new.clone())));
             return self.note_index(&new.at, index);

@@ -14,7 +14,9 @@ use netlink_packet_route::{
 use rustix::io::Errno;
 
 use super::{
-    Change, Netlink, kernel_family,
+    Change, Netlink,
+    change::Subject,
+    kernel_family,
     raw::{Refusal, Socket},
 };
 use crate::{
@@ -193,8 +195,7 @@ impl Addr {
     /// Deletes it; like `ip address del`.
     #[must_use]
     pub fn delete(&self) -> Change {
-        let subject = format!("'{}'", self.prefix());
-        Change::new(RouteNetlinkMessage::DelAddress(self.message()), 0, "delete address", subject)
+        Change::new(RouteNetlinkMessage::DelAddress(self.message()), 0, "delete address", self.subject())
     }
 
     /// Deletes the first one of the link that is this one, whatever the length of its prefix; like
@@ -203,17 +204,15 @@ impl Addr {
     pub fn delete_of_any_length(&self) -> Change {
         let mut message = self.message();
         message.attributes.retain(|attribute| !matches!(attribute, AddressAttribute::Address(_)));
-        let subject = format!("'{}'", self.local);
-        Change::new(RouteNetlinkMessage::DelAddress(message), 0, "delete address", subject)
+        Change::new(RouteNetlinkMessage::DelAddress(message), 0, "delete address", Subject::Ip(self.local))
     }
 
     fn new_with(&self, flags: u16, op: &'static str) -> Change {
-        let subject = format!("'{}'", self.prefix());
-        Change::new(RouteNetlinkMessage::NewAddress(self.message()), flags, op, subject)
+        Change::new(RouteNetlinkMessage::NewAddress(self.message()), flags, op, self.subject())
     }
 
-    fn prefix(&self) -> String {
-        format!("{}/{}", self.local, self.prefix_len)
+    fn subject(&self) -> Subject {
+        Subject::Prefix(self.local, self.prefix_len)
     }
 
     fn message(&self) -> AddressMessage {

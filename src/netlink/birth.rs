@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::{
     Change,
+    change::Subject,
     kind::Kind,
     link,
     link_change::{self, LinkChange},
@@ -68,13 +69,7 @@ impl End<'_> {
 
 /// Makes a veth pair, one end where the request is sent, the other in the namespace of a descriptor, which
 /// must stay open until it is carried out.
-pub(crate) fn pair(
-    end: &End<'_>,
-    master: Option<u32>,
-    peer: &End<'_>,
-    there: BorrowedFd<'_>,
-    shown: &impl ToString,
-) -> Change {
+pub(crate) fn pair(end: &End<'_>, master: Option<u32>, peer: &End<'_>, there: BorrowedFd<'_>, shown: String) -> Change {
     let mut far = peer.message_of_pair();
     far.attributes.push(LinkAttribute::NetNsFd(there.as_raw_fd()));
     let mut message = end.message_of_pair();
@@ -82,11 +77,16 @@ pub(crate) fn pair(
     let mut infos = Kind::Veth.infos();
     infos.push(LinkInfo::Data(InfoData::Veth(InfoVeth::Peer(far))));
     message.attributes.push(LinkAttribute::LinkInfo(infos));
-    Change::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, Kind::Veth.op(), shown.to_string())
+    Change::new(
+        RouteNetlinkMessage::NewLink(message),
+        NLM_F_CREATE | NLM_F_EXCL,
+        Kind::Veth.op(),
+        Subject::Words(shown),
+    )
 }
 
 /// Makes a link of any kind that is neither a pair nor made through `/dev/net/tun`.
-pub(crate) fn single(end: &End<'_>, kind: &Kind, ties: Ties, shown: &impl ToString) -> Change {
+pub(crate) fn single(end: &End<'_>, kind: &Kind, ties: Ties, shown: String) -> Change {
     let mut kind = kind.clone();
     let bound = ties.lower.is_some_and(|index| kind.bind_to(index));
     let mut message = LinkMessage::default();
@@ -95,7 +95,7 @@ pub(crate) fn single(end: &End<'_>, kind: &Kind, ties: Ties, shown: &impl ToStri
     message.attributes.extend(ties.lower.filter(|_| !bound).map(LinkAttribute::Link));
     message.attributes.extend(ties.master.map(LinkAttribute::Controller));
     message.attributes.push(LinkAttribute::LinkInfo(kind.infos()));
-    Change::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, kind.op(), shown.to_string())
+    Change::new(RouteNetlinkMessage::NewLink(message), NLM_F_CREATE | NLM_F_EXCL, kind.op(), Subject::Words(shown))
 }
 
 impl Socket {

@@ -13,6 +13,7 @@ use rtnetlink::LinkUnspec;
 
 use super::{
     Change, Netlink,
+    change::Subject,
     counters::Counters,
     details::Details,
     link_change,
@@ -515,7 +516,8 @@ pub(crate) fn raise_loopback_noted(note: &str, names: &[String], subject: impl s
     let mut message = LinkUnspec::new_with_index(LOOPBACK_INDEX).up().build();
     message.attributes.push(LinkAttribute::Other(DefaultNla::new(IFLA_IFALIAS, note.as_bytes().to_vec())));
     let mut socket = Socket::open().map_err(|e| Error::os("open a netlink socket in", &subject, e))?;
-    let raise = Change::new(RouteNetlinkMessage::NewLink(message), 0, "bring up 'lo' in", &subject);
+    let raise =
+        Change::new(RouteNetlinkMessage::NewLink(message), 0, "bring up 'lo' in", Subject::Words(subject.to_string()));
     let further = (!names.is_empty()).then(|| link_change::add_alt_names(LOOPBACK_INDEX, "lo", names));
     let done = socket.apply_each(std::iter::once(raise).chain(further).collect());
     done.into_iter().collect::<Result<Vec<_>>>()?;

@@ -10,11 +10,8 @@ use netlink_packet_route::{
 };
 use rtnetlink::LinkUnspec;
 
-use super::{Change, kind::Kind};
-use crate::{
-    addr::Mac,
-    name::{IfName, quoted},
-};
+use super::{Change, change::Subject, kind::Kind};
+use crate::{addr::Mac, name::IfName};
 
 /// `IFLA_IFALIAS` of `linux/if_link.h`.
 const IFLA_IFALIAS: u16 = 20;
@@ -155,7 +152,7 @@ impl LinkChange {
         let mut message = self.message();
         message.header.index = index;
         message.attributes.extend(self.group.map(LinkAttribute::Group));
-        Change::new(RouteNetlinkMessage::NewLink(message), 0, "change link", quoted(shown.as_ref()))
+        Change::new(RouteNetlinkMessage::NewLink(message), 0, "change link", Subject::Link(shown.to_owned()))
     }
 
     /// Changes all links of a group, one after the other; those before a failure stay changed. The
@@ -164,7 +161,12 @@ impl LinkChange {
     pub fn of_group(&self, group: u32) -> Change {
         let mut message = self.message();
         message.attributes.push(LinkAttribute::Group(group));
-        Change::new(RouteNetlinkMessage::NewLink(message), 0, "change the links of group", group)
+        Change::new(
+            RouteNetlinkMessage::NewLink(message),
+            0,
+            "change the links of group",
+            Subject::Words(group.to_string()),
+        )
     }
 
     pub(super) fn message(&self) -> LinkMessage {
@@ -192,7 +194,7 @@ impl LinkChange {
 #[must_use]
 pub fn delete(index: u32, shown: &str) -> Change {
     let message = RouteNetlinkMessage::DelLink(LinkUnspec::new_with_index(index).build());
-    Change::new(message, 0, "delete link", quoted(shown.as_ref()))
+    Change::new(message, 0, "delete link", Subject::Link(shown.to_owned()))
 }
 
 /// Deletes all links of a group, at once.
@@ -200,21 +202,26 @@ pub fn delete(index: u32, shown: &str) -> Change {
 pub fn delete_group(group: u32) -> Change {
     let mut message = LinkMessage::default();
     message.attributes.push(LinkAttribute::Group(group));
-    Change::new(RouteNetlinkMessage::DelLink(message), 0, "delete the links of group", group)
+    Change::new(
+        RouteNetlinkMessage::DelLink(message),
+        0,
+        "delete the links of group",
+        Subject::Words(group.to_string()),
+    )
 }
 
 /// Gives the link of this index further names.
 #[must_use]
 pub fn add_alt_names(index: u32, shown: &str, names: &[String]) -> Change {
     let message = RouteNetlinkMessage::NewLinkProp(alt_names(index, names));
-    Change::new(message, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, "add altname to", quoted(shown.as_ref()))
+    Change::new(message, NLM_F_CREATE | NLM_F_EXCL | NLM_F_APPEND, "add altname to", Subject::Link(shown.to_owned()))
 }
 
 /// Takes further names from the link of this index.
 #[must_use]
 pub fn delete_alt_names(index: u32, shown: &str, names: &[String]) -> Change {
     let message = RouteNetlinkMessage::DelLinkProp(alt_names(index, names));
-    Change::new(message, 0, "delete altname of", quoted(shown.as_ref()))
+    Change::new(message, 0, "delete altname of", Subject::Link(shown.to_owned()))
 }
 
 fn alt_names(index: u32, names: &[String]) -> LinkMessage {

@@ -11,7 +11,7 @@ use netlink_packet_route::{
     route::RouteProtocol,
 };
 
-use super::{Change, Netlink, family_of, kernel_family};
+use super::{Change, Netlink, change::Subject, family_of, kernel_family};
 use crate::{
     addr::Family,
     error::{Error, ErrorKind, Result},
@@ -132,8 +132,8 @@ impl Neigh {
         Change::new(RouteNetlinkMessage::DelNeighbour(self.message()), 0, "delete neighbour", self.subject())
     }
 
-    fn subject(&self) -> String {
-        format!("'{}'", self.ip)
+    fn subject(&self) -> Subject {
+        Subject::Ip(self.ip)
     }
 
     fn message(&self) -> NeighbourMessage {

@@ -13,7 +13,9 @@ use netlink_packet_route::{
 use rustix::io::Errno;
 
 use super::{
-    Change, Netlink, family_of, kernel_family,
+    Change, Netlink,
+    change::Subject,
+    family_of, kernel_family,
     raw::{Refusal, Socket},
 };
 use crate::{
@@ -302,8 +304,12 @@ impl Route {
         Change::new(RouteNetlinkMessage::DelRoute(message), 0, "delete route", self.subject())
     }
 
-    fn subject(&self) -> String {
-        if self.dst.is_all() { "'default'".to_owned() } else { format!("'{}'", self.dst) }
+    fn subject(&self) -> Subject {
+        if self.dst.is_all() {
+            Subject::Words("'default'".into())
+        } else {
+            Subject::Prefix(self.dst.ip(), self.dst.prefix_len())
+        }
     }
 
     fn usual_scope(&self) -> u8 {

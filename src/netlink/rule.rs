@@ -9,7 +9,7 @@ use netlink_packet_route::{
     rule::{RuleAction, RuleAttribute, RuleFlags, RuleMessage, RulePortRange, RuleUidRange},
 };
 
-use super::{Change, Netlink, family_of, kernel_family};
+use super::{Change, Netlink, change::Subject, family_of, kernel_family};
 use crate::{
     addr::{Family, Prefix},
     error::Result,
@@ -120,13 +120,13 @@ impl Rule {
         let action = (!self.l3mdev).then_some(Action::Table(TABLE_MAIN));
         let whole = Self { action: self.action.or(action), ..self.clone() };
         let message = RouteNetlinkMessage::NewRule(whole.message());
-        Change::new(message, NLM_F_CREATE | NLM_F_EXCL, "add rule", self.subject())
+        Change::new(message, NLM_F_CREATE | NLM_F_EXCL, "add rule", Subject::Words(self.subject()))
     }
 
     /// Deletes the first one that has all of this; like `ip rule del`.
     #[must_use]
     pub fn delete(&self) -> Change {
-        Change::new(RouteNetlinkMessage::DelRule(self.message()), 0, "delete rule", self.subject())
+        Change::new(RouteNetlinkMessage::DelRule(self.message()), 0, "delete rule", Subject::Words(self.subject()))
     }
 
     fn subject(&self) -> String {
