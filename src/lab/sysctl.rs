@@ -1,7 +1,17 @@
 //! Settings below `/proc/sys/net`, read and written by a thread that is inside, and how it is known which
 //! of them are the lab's: each is an altname of `lo`.
 
-use std::{fs, io, path::PathBuf};
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fs::{Mode, OFlags},
+    mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
+};
 
 use super::state::Place;
 
@@ -49,8 +59,12 @@ pub(super) fn problem(key: &str) -> Option<&'static str> {
 
 /// The file of a setting: its words are directories, and a `/` in one is a dot.
 pub(super) fn path(key: &str) -> PathBuf {
+    Path::new("/proc").join(path_in_proc(key))
+}
+
+fn path_in_proc(key: &str) -> PathBuf {
     let words = key.split('.').map(|word| word.replace('/', "."));
-    let mut path = PathBuf::from("/proc/sys");
+    let mut path = PathBuf::from("sys");
     path.extend(words.filter(|word| word != ".."));
     path
 }
@@ -65,17 +79,49 @@ const IN_A_NODE: &[(&str, &str)] = &[("net.ipv6.conf.default.accept_dad", "0")];
 const IN_THE_SWITCHES: &[(&str, &str)] =
     &[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")];
 
-/// Makes the new namespace of the calling thread ready for links.
-pub(super) fn prepare(place: &Place) -> io::Result<()> {
-    let settings = if *place == Place::Switches { IN_THE_SWITCHES } else { IN_A_NODE };
-    for (key, value) in settings {
-        match write(key, value) {
-            // A kernel without IPv6.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            done => done?,
-        }
+/// Where settings are written. Each is that of the namespace of the calling thread.
+#[derive(Debug, Default)]
+pub(super) struct Settings {
+    /// Instead of `/proc`.
+    proc: Option<OwnedFd>,
+}
+
+impl Settings {
+    /// For many namespaces. The kernel remembers the directories of all of them side by side, by the same name, and steps
+    /// over each on the way to a setting, which is slow where there are hundreds. A mount of proc that nobody else sees begins
+    /// with none; where none may be made, as in most containers, `/proc` does.
+    pub(super) fn of_many() -> Self {
+        Self { proc: own_proc().ok() }
     }
-    Ok(())
+
+    /// Makes the new namespace of the calling thread ready for links.
+    pub(super) fn prepare(&self, place: &Place) -> io::Result<()> {
+        let settings = if *place == Place::Switches { IN_THE_SWITCHES } else { IN_A_NODE };
+        for (key, value) in settings {
+            match self.write(key, value) {
+                // A kernel without IPv6.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the value in the namespace of the calling thread.
+    pub(super) fn write(&self, key: &str, value: &str) -> io::Result<()> {
+        let Some(proc) = &self.proc else { return write(key, value) };
+        let file = rustix::fs::openat(proc, path_in_proc(key), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
+        File::from(file).write_all(value.as_bytes())
+    }
+}
+
+/// A mount of proc that is nowhere in the tree of files, and goes with its descriptor (Linux 5.2).
+fn own_proc() -> rustix::io::Result<OwnedFd> {
+    let new = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&new)?;
+    let quiet =
+        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    fsmount(&new, FsMountFlags::FSMOUNT_CLOEXEC, quiet)
 }
 
 /// The value in the namespace of the calling thread, its words parted by single spaces.
@@ -104,6 +150,22 @@ pub(super) fn default_of(key: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_set_for_many_is_a_setting_of_the_namespace_of_whoever_sets_it() {
+        // As root, by a mount of proc of its own; otherwise as the next one.
+        for settings in [Settings::of_many(), Settings::default()] {
+            let inside = std::thread::spawn(move || {
+                crate::sys::unshare_net().unwrap();
+                settings.prepare(&Place::Switches).unwrap();
+                let first = read(IN_THE_SWITCHES[0].0).unwrap();
+                crate::sys::unshare_net().unwrap();
+                let missing = settings.write("net.ipv4.no_such_setting", "1").unwrap_err();
+                [first, read(IN_THE_SWITCHES[0].0).unwrap(), format!("{:?}", missing.kind())]
+            });
+            assert_eq!(inside.join().unwrap(), ["1", "0", "NotFound"]);
+        }
+    }
 
     #[test]
     fn a_setting_is_a_file_and_an_altname() {

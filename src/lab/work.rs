@@ -16,7 +16,7 @@ use super::{
     site::{self, Site, Sites},
     state::{LinkState, LinkWhat, Place, RouteState, State},
     step::{At, LinkEdit, PlannedLink, Step, word_of},
-    sysctl,
+    sysctl::{self, Settings},
 };
 use crate::{
     error::{Error, Result},
@@ -38,6 +38,9 @@ use crate::{
 
 /// How many steps are done between two looks whether a signal came.
 const PART: usize = 256;
+
+/// The same of namespaces: those of a part share what [`Settings::of_many`] says gets slower with each.
+const PART_OF_SPACES: usize = 64;
 
 /// The MTU among what a route tells TCP and others.
 const RTAX_MTU: u16 = 2;
@@ -131,7 +134,8 @@ impl<'a> Worker<'a> {
         let mut runs = steps.chunk_by(|one, next| way(one) == way(next)).peekable();
         while let Some(run) = runs.next() {
             let settings = runs.next_if(|next| way(&run[0]) == Way::Spaces && way(&next[0]) == Way::Sysctls);
-            for part in run.chunks(PART) {
+            let most = if way(&run[0]) == Way::Spaces { PART_OF_SPACES } else { PART };
+            for part in run.chunks(most) {
                 go_on(self.done.len())?;
                 match settings {
                     Some(settings) => self.create_spaces(part, settings)?,
@@ -181,8 +185,9 @@ impl<'a> Worker<'a> {
         }
         let names: Vec<NsName> = plans.keys().cloned().collect();
         let (lab, sites) = (self.lab, &mut self.sites);
+        let inside = Settings::of_many();
         let prepare = |name: &NsName| match plans.get(name) {
-            Some(plan) => plan.prepare(lab, name),
+            Some(plan) => plan.prepare(lab, name, &inside),
             None => Err(Error::invalid("make", name, "nobody asked for it")),
         };
         netns::create_prepared(&names, &prepare, &mut |name, ns, (socket, highest)| {
@@ -561,8 +566,8 @@ impl NewSpace<'_> {
     /// Everything that must be so before its name appears, or that is cheaper by the thread that is inside.
     /// Returns a connection into it, and the highest index there: where modules of tunnels are loaded, each namespace is
     /// born with some of them.
-    fn prepare(&self, lab: &LabName, name: &NsName) -> Result<(Socket, u32)> {
-        sysctl::prepare(self.place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
+    fn prepare(&self, lab: &LabName, name: &NsName, inside: &Settings) -> Result<(Socket, u32)> {
+        inside.prepare(self.place).map_err(|e| Error::os("prepare IPv6 in", name, e))?;
         let set = self.settings.iter().filter_map(|step| match step {
             Step::SetSysctl { key, new, .. } => Some((key, new)),
             _ => None,
@@ -575,7 +580,7 @@ impl NewSpace<'_> {
         let as_wanted = set.clone().all(|(key, value)| told.get(key).is_none_or(|is| is == value));
         for (key, value) in set.filter(|(key, _)| !as_wanted || !told.contains_key(*key)) {
             let why = || format!("to {value}");
-            sysctl::write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
+            inside.write(key, value).map_err(|e| Error::os("set", format!("'{key}' in {name}"), e).because(why()))?;
         }
         let highest = link::highest_index(&mut socket, name)?;
         Ok((socket, highest))
@@ -615,7 +620,7 @@ impl Defaults {
         };
         fresh
             .run(|| {
-                sysctl::prepare(&node).map_err(|e| Error::os("prepare IPv6 in", "a new namespace", e))?;
+                Settings::default().prepare(&node).map_err(|e| Error::os("prepare IPv6 in", "a new namespace", e))?;
                 keys.iter().map(read).collect::<Result<_>>()
             })?
             .map(Self)
