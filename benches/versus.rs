@@ -47,17 +47,7 @@ fn main() {
         .chain([50, 200, 1000].into_iter().flat_map(stars))
         .filter(|row| filter.as_ref().is_none_or(|wanted| row.name.contains(wanted.as_str())))
     {
-        // The slow ones need fewer rounds to be as sure.
-        let slow = row.before.contains("seq") || row.name.contains("200");
-        let slower = row.name.contains("star of 1000");
-        let most = if slower {
-            5
-        } else if slow {
-            20
-        } else {
-            rounds
-        };
-        let times = measure(&row, rounds.min(most));
+        let times = measure(&row, rounds);
         table.add(&row, &times);
         if row.name.starts_with("lab up: star of") {
             stars_up.push((row.name.clone(), median(&times[0]), median(&times[2])));
@@ -348,23 +338,41 @@ fn rows() -> Vec<Row> {
     ]
 }
 
+/// The slow ones need fewer rounds to be as sure, and of what takes a millisecond or two a few say nothing.
+fn rounds_of(row: &Row, rounds: usize, longest_ms: f64) -> usize {
+    let slow_to_prepare = row.before.contains("seq") || row.name.contains("200");
+    if row.name.contains("star of 1000") {
+        rounds.min(5)
+    } else if slow_to_prepare {
+        rounds.min(20)
+    } else if longest_ms < 10.0 {
+        5 * rounds
+    } else {
+        rounds
+    }
+}
+
 /// All variants take turns, each round beginning with another one.
 fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
+    // They warm the caches.
+    let warming = turns(row, 2);
+    let longest_ms = warming.iter().map(|times| median(times)).fold(0.0, f64::max);
+    let times = turns(row, rounds_of(row, rounds, longest_ms));
+    record(row, &times);
+    times
+}
+
+fn turns(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::new(); row.variants.len()];
-    for round in 0..rounds + 2 {
+    for round in 0..rounds {
         for turn in 0..row.variants.len() {
             let at = (round + turn) % row.variants.len();
             shell(&row.before);
             shell(&row.variants[at].before);
-            let ms = time(&row.variants[at].steps);
+            times[at].push(time(&row.variants[at].steps));
             shell(&row.after);
-            // The first two rounds warm the caches.
-            if round >= 2 {
-                times[at].push(ms);
-            }
         }
     }
-    record(row, &times);
     times
 }
 
