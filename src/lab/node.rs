@@ -34,7 +34,7 @@ pub fn nodes(lab: &LabName) -> Result<Vec<NodeName>> {
 /// What commands in a node see as the name of the host: what its `hosts` has behind its own name, or that.
 #[must_use]
 pub fn hostname(lab: &LabName, node: &NodeName) -> String {
-    let found = files::read(lab, &Place::Node(node.clone()), &mut Texts::new()).ok();
+    let found = files::read(lab, &Place::Node(node.clone()), &mut Texts::default()).ok();
     let hosts = found.and_then(|found| found.files.get("hosts").cloned());
     let own = hosts
         .iter()

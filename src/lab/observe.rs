@@ -138,7 +138,7 @@ pub(super) fn outline(lab: &LabName) -> Result<(Observed, Vec<Named>)> {
     let mut sight = Sight::of(&Netns::current()?, &names.alive, &mut from, Depth::Links)?;
     names.keep_marked(lab, &mut sight);
     let mut observed = Observed { strangers: names.strangers, dead: names.dead, observer: from, ..Observed::default() };
-    observed.add_files(lab, files::Texts::new())?;
+    observed.add_files(lab, files::Texts::default())?;
     let ends = Ends::of(&sight);
     for (place, view) in &sight.views {
         view.links.iter().for_each(|seen| observed.note_way_out(&ends, place, &seen.link));

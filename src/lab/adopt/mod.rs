@@ -206,7 +206,7 @@ fn differences(lab: &Lab, found: &State) -> Vec<String> {
 /// What lies over `/etc` is in the way of the lab's own, or stays behind.
 fn files_of(lab: &LabName, place: &Place, old: &NsName) -> Result<Option<String>> {
     let Some(new) = mark::ns_name(lab, place) else { return Ok(None) };
-    if new == *old && files::read(lab, place, &mut BTreeSet::new())?.foreign.is_none() {
+    if new == *old && files::read(lab, place, &mut files::Texts::default())?.foreign.is_none() {
         return Ok(None);
     }
     let dirs = ETC_DIRS.map(|dir| Path::new(dir).join(old.as_os_str()));
