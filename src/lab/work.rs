@@ -177,10 +177,14 @@ impl<'a> Worker<'a> {
 
     /// Makes namespaces, with their settings: whoever makes one is inside.
     fn create_spaces(&mut self, steps: &[Step], settings: &[Step]) -> Result<()> {
+        let mut of_place: BTreeMap<&Place, Vec<&Step>> = BTreeMap::new();
+        for setting in settings {
+            of_place.entry(setting.place()).or_default().push(setting);
+        }
         let mut plans: BTreeMap<NsName, NewSpace<'_>> = BTreeMap::new();
         for step in steps {
             let place = step.place();
-            let settings = settings.iter().filter(|setting| setting.place() == place).collect();
+            let settings = of_place.remove(place).unwrap_or_default();
             plans.extend(mark::ns_name(self.lab, place).map(|name| (name, NewSpace { place, settings })));
         }
         let names: Vec<NsName> = plans.keys().cloned().collect();
