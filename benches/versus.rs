@@ -352,7 +352,8 @@ fn rounds_of(row: &Row, rounds: usize, longest_ms: f64) -> usize {
     }
 }
 
-/// All variants take turns, each round beginning with another one.
+/// All variants take turns, each round beginning with another one, and every other one going backwards: what the kernel
+/// clears away behind one takes the time of the next.
 fn measure(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
     // They warm the caches.
     let warming = turns(row, 2);
@@ -366,7 +367,8 @@ fn turns(row: &Row, rounds: usize) -> Vec<Vec<f64>> {
     let mut times = vec![Vec::new(); row.variants.len()];
     for round in 0..rounds {
         for turn in 0..row.variants.len() {
-            let at = (round + turn) % row.variants.len();
+            let forwards = (round + turn) % row.variants.len();
+            let at = if round % 2 == 0 { forwards } else { row.variants.len() - 1 - forwards };
             shell(&row.before);
             shell(&row.variants[at].before);
             times[at].push(time(&row.variants[at].steps));
