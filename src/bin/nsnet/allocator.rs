@@ -14,8 +14,8 @@ use std::{
 use dlmalloc::Dlmalloc;
 use rustix::mm::{MapFlags, MremapFlags, ProtFlags, mmap_anonymous, mremap, munmap};
 
-/// What is asked for at once, up to this, is touched soon; in bytes. dlmalloc asks for 64 KiB to cut up, and for what is
-/// larger than 256 KiB as it is.
+/// What is asked for at once, up to this, is touched soon; in bytes. dlmalloc asks for multiples of 64 KiB, as many as the
+/// next piece needs.
 const TOUCHED_SOON: usize = 128 << 10;
 
 pub struct Allocator(Mutex<Dlmalloc<Pages>>);
@@ -72,7 +72,7 @@ unsafe impl dlmalloc::Allocator for Pages {
         let flags = if can_move { MremapFlags::MAYMOVE } else { MremapFlags::empty() };
         // SAFETY: dlmalloc names what it was given, and forgets where it was.
         let moved = unsafe { mremap(at.cast(), old, new, flags) };
-        moved.map_or(ptr::null_mut(), |at| at.cast())
+        moved.map_or(ptr::null_mut(), <*mut _>::cast)
     }
 
     fn free_part(&self, at: *mut u8, old: usize, new: usize) -> bool {
@@ -93,6 +93,7 @@ unsafe impl dlmalloc::Allocator for Pages {
     }
 
     fn page_size(&self) -> usize {
-        rustix::param::page_size()
+        // As dlmalloc's own source says on every machine. To ask for the real one may allocate, and the lock is held here.
+        4096
     }
 }
