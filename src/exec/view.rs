@@ -7,7 +7,7 @@ use std::{
     fs::{self, File},
     io,
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::OwnedFd,
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
@@ -17,8 +17,8 @@ use rustix::{
     fs::{CWD, StatVfsMountFlags, statvfs},
     io::Errno,
     mount::{
-        FsMountFlags, FsOpenFlags, MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags,
-        fsconfig_create, fsmount, fsopen, mount_bind, mount_change, move_mount, open_tree, unmount,
+        MountAttrFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount_bind, mount_change,
+        move_mount, open_tree, unmount,
     },
 };
 
@@ -126,9 +126,7 @@ impl SysView {
     /// mounted below the old one over to it. Allocates nothing.
     pub(crate) fn show(&mut self) -> rustix::io::Result<()> {
         // Before the old one goes: where this is refused, that stays.
-        let new = fsopen(c"sysfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_create(new.as_fd())?;
-        let new = fsmount(new.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, self.flags)?;
+        let new = sys::detached_mount(c"sysfs", self.flags)?;
         let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::AT_RECURSIVE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
         for kept in &mut self.below {
             kept.tree = open_tree(CWD, &*kept.point, clone);

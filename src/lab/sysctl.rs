@@ -10,10 +10,11 @@ use std::{
 
 use rustix::{
     fs::{Mode, OFlags},
-    mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
+    mount::MountAttrFlags,
 };
 
 use super::state::Place;
+use crate::sys;
 
 /// What an altname that stands for a setting begins with.
 const PREFIX: &str = "nsnet:";
@@ -79,6 +80,10 @@ const IN_A_NODE: &[(&str, &str)] = &[("net.ipv6.conf.default.accept_dad", "0")];
 const IN_THE_SWITCHES: &[(&str, &str)] =
     &[("net.ipv6.conf.all.disable_ipv6", "1"), ("net.ipv6.conf.default.disable_ipv6", "1")];
 
+/// As proc is mounted everywhere.
+const PLAIN: MountAttrFlags =
+    MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
+
 /// Where settings are written. Each is that of the namespace of the calling thread.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
@@ -91,7 +96,7 @@ impl Settings {
     /// over each on the way to a setting, which is slow where there are hundreds. A mount of proc that nobody else sees begins
     /// with none; where none may be made, as in most containers, `/proc` does.
     pub(super) fn of_many() -> Self {
-        Self { proc: own_proc().ok() }
+        Self { proc: sys::detached_mount(c"proc", PLAIN).ok() }
     }
 
     /// Makes the new namespace of the calling thread ready for links.
@@ -113,15 +118,6 @@ impl Settings {
         let file = rustix::fs::openat(proc, path_in_proc(key), OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
         File::from(file).write_all(value.as_bytes())
     }
-}
-
-/// A mount of proc that is nowhere in the tree of files, and goes with its descriptor (Linux 5.2).
-fn own_proc() -> rustix::io::Result<OwnedFd> {
-    let new = fsopen(c"proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
-    fsconfig_create(&new)?;
-    let quiet =
-        MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NODEV | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    fsmount(&new, FsMountFlags::FSMOUNT_CLOEXEC, quiet)
 }
 
 /// The value in the namespace of the calling thread, its words parted by single spaces.

@@ -1,4 +1,4 @@
-//! The only room with `unsafe`: thin covers over system calls that rustix has no safe form of,
+//! The only room of the library with `unsafe`: thin covers over system calls that rustix has no safe form of,
 //! and the parsers of `/proc` files. It holds no policy.
 #![allow(unsafe_code)]
 
@@ -10,9 +10,16 @@ pub(crate) mod process;
 pub(crate) mod signal;
 pub(crate) mod tun;
 
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::{
+    ffi::CStr,
+    os::fd::{AsRawFd, BorrowedFd, OwnedFd},
+};
 
-use rustix::{io, thread::UnshareFlags};
+use rustix::{
+    io,
+    mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, fsconfig_create, fsmount, fsopen},
+    thread::UnshareFlags,
+};
 
 /// Moves the calling thread, and no other, into a new network namespace.
 pub(crate) fn unshare_net() -> io::Result<()> {
@@ -32,6 +39,15 @@ pub(crate) fn unshare_uts() -> io::Result<()> {
 pub(crate) fn unshare_mount() -> io::Result<()> {
     // SAFETY: of all flags only CLONE_FILES can break I/O safety, and it is not passed.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// A new file system of this kind, mounted nowhere in the tree of files: it goes with its descriptor.
+///
+/// Linux 5.2. Allocates nothing.
+pub(crate) fn detached_mount(kind: &CStr, flags: MountAttrFlags) -> io::Result<OwnedFd> {
+    let new = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&new)?;
+    fsmount(&new, FsMountFlags::FSMOUNT_CLOEXEC, flags)
 }
 
 /// Makes all mounts of a detached tree private, so that none is a peer of what it was cloned from.
