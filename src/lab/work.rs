@@ -134,11 +134,12 @@ impl<'a> Worker<'a> {
         let mut runs = steps.chunk_by(|one, next| way(one) == way(next)).peekable();
         while let Some(run) = runs.next() {
             let settings = runs.next_if(|next| way(&run[0]) == Way::Spaces && way(&next[0]) == Way::Sysctls);
+            let of_place = by_place(settings.unwrap_or_default());
             let most = if way(&run[0]) == Way::Spaces { PART_OF_SPACES } else { PART };
             for part in run.chunks(most) {
                 go_on(self.done.len())?;
                 match settings {
-                    Some(settings) => self.create_spaces(part, settings)?,
+                    Some(_) => self.create_spaces(part, &of_place)?,
                     None => self.perform_alike(part, go_on)?,
                 }
             }
@@ -153,7 +154,7 @@ impl<'a> Worker<'a> {
 
     fn perform_alike(&mut self, steps: &[Step], go_on: &mut dyn FnMut(usize) -> Result<()>) -> Result<()> {
         match way(&steps[0]) {
-            Way::Spaces => self.create_spaces(steps, &[]),
+            Way::Spaces => self.create_spaces(steps, &ByPlace::new()),
             Way::Sysctls => self.change_sysctls(steps),
             Way::Births => self.create_links(steps),
             Way::Deaths => self.delete_links(steps),
@@ -176,15 +177,11 @@ impl<'a> Worker<'a> {
     }
 
     /// Makes namespaces, with their settings: whoever makes one is inside.
-    fn create_spaces(&mut self, steps: &[Step], settings: &[Step]) -> Result<()> {
-        let mut of_place: BTreeMap<&Place, Vec<&Step>> = BTreeMap::new();
-        for setting in settings {
-            of_place.entry(setting.place()).or_default().push(setting);
-        }
+    fn create_spaces(&mut self, steps: &[Step], settings: &ByPlace<'_>) -> Result<()> {
         let mut plans: BTreeMap<NsName, NewSpace<'_>> = BTreeMap::new();
         for step in steps {
             let place = step.place();
-            let settings = of_place.remove(place).unwrap_or_default();
+            let settings = settings.get(place).map_or(&[][..], Vec::as_slice);
             plans.extend(mark::ns_name(self.lab, place).map(|name| (name, NewSpace { place, settings })));
         }
         let names: Vec<NsName> = plans.keys().cloned().collect();
@@ -200,7 +197,7 @@ impl<'a> Worker<'a> {
                 sites.insert(plan.place.clone(), Site { next_index: highest + 1, ..site });
             }
         })?;
-        let settings = plans.values().flat_map(|plan| &plan.settings).map(|step| (*step).clone());
+        let settings = plans.values().flat_map(|plan| plan.settings).map(|step| (*step).clone());
         self.done.extend(steps.iter().cloned().chain(settings));
         Ok(())
     }
@@ -554,6 +551,17 @@ fn old_run(step: &Step) -> Option<(&Place, &str)> {
     }
 }
 
+/// Steps, by what they are done in.
+type ByPlace<'a> = BTreeMap<&'a Place, Vec<&'a Step>>;
+
+fn by_place(steps: &[Step]) -> ByPlace<'_> {
+    let mut by_place = ByPlace::new();
+    for step in steps {
+        by_place.entry(step.place()).or_default().push(step);
+    }
+    by_place
+}
+
 /// The settings of namespaces that are not among those that were made.
 fn elsewhere(settings: &[Step], made: &[Step]) -> Vec<Step> {
     let made: BTreeSet<&Place> = made.iter().map(Step::place).collect();
@@ -563,7 +571,7 @@ fn elsewhere(settings: &[Step], made: &[Step]) -> Vec<Step> {
 /// A namespace to be made.
 struct NewSpace<'a> {
     place: &'a Place,
-    settings: Vec<&'a Step>,
+    settings: &'a [&'a Step],
 }
 
 impl NewSpace<'_> {
