@@ -118,27 +118,23 @@ pub struct Ns {
     pub kind: NsKind,
     /// What it is compared by.
     pub id: NsId,
-    /// A number that no other namespace ever gets, where the kernel has one (Linux 6.18).
-    pub unique_id: Option<u64>,
-    /// The inode number of the user namespace that owns it; of a user namespace, of its parent. `None`
-    /// where that lies above the caller's own.
-    pub owner_inode: Option<u64>,
-    /// The inode number of the namespace above it, which only those of pid and user have.
-    pub parent_inode: Option<u64>,
 }
 
 impl Ns {
-    fn open(path: &Path, kind: NsKind) -> rustix::io::Result<Self> {
-        let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    fn open(dir: impl AsFd, kind: NsKind) -> rustix::io::Result<Self> {
+        let file = rustix::fs::openat(dir, kind.as_str(), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+        Ok(Self { kind, id: NsId::of_file(&file)?, file })
+    }
+
+    /// All that the kernel tells of it. This asks up to five times; the id alone is there already.
+    pub fn details(&self) -> NsDetails {
         let inode = |file: rustix::io::Result<OwnedFd>| file.and_then(NsId::of_file).ok().map(|id| id.inode);
-        Ok(Self {
-            kind,
-            id: NsId::of_file(&file)?,
-            unique_id: nsfs::unique_id(&file).ok(),
-            owner_inode: inode(nsfs::owner(&file)),
-            parent_inode: inode(nsfs::parent(&file)),
-            file,
-        })
+        NsDetails {
+            id: self.id,
+            unique_id: nsfs::unique_id(&self.file).ok(),
+            owner_inode: inode(nsfs::owner(&self.file)),
+            parent_inode: inode(nsfs::parent(&self.file)),
+        }
     }
 }
 
@@ -146,6 +142,21 @@ impl AsFd for Ns {
     fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
         self.file.as_fd()
     }
+}
+
+/// What the kernel tells of a namespace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NsDetails {
+    /// What it is compared by.
+    pub id: NsId,
+    /// A number that no other namespace ever gets, where the kernel has one (Linux 6.18).
+    pub unique_id: Option<u64>,
+    /// The inode number of the user namespace that owns it; of a user namespace, of its parent. `None`
+    /// where that lies above the caller's own.
+    pub owner_inode: Option<u64>,
+    /// The inode number of the namespace above it, which only those of pid and user have.
+    pub parent_inode: Option<u64>,
 }
 
 /// What is known of one kind of namespace of a process: itself, or why it is not known.
@@ -157,8 +168,10 @@ pub type Known = (NsKind, std::result::Result<Ns, String>);
 ///
 /// `NotFound` if there is no such process.
 pub fn namespaces_of(pid: u32) -> Result<Vec<Known>> {
-    let dir = PathBuf::from(format!("/proc/{pid}"));
-    if !dir.exists() {
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    // The way to them is walked once.
+    let dir = open_dir(&process.join("ns"));
+    if dir.is_err() && !process.exists() {
         return Err(Error::of_kind(
             ErrorKind::NotFound,
             "look at",
@@ -166,7 +179,7 @@ pub fn namespaces_of(pid: u32) -> Result<Vec<Known>> {
             "there is no such process",
         ));
     }
-    let known = |kind: NsKind| match Ns::open(&dir.join("ns").join(kind.as_str()), kind) {
+    let known = |kind: NsKind| match dir.as_ref().map_err(|e| *e).and_then(|dir| Ns::open(dir, kind)) {
         Ok(ns) => Some((kind, Ok(ns))),
         // A kind that this kernel lacks, which this process would have too.
         Err(Errno::NOENT) if !Path::new("/proc/self/ns").join(kind.as_str()).exists() => None,

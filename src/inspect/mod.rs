@@ -5,6 +5,6 @@ mod kinds;
 mod map;
 mod peers;
 
-pub use kinds::{Compared, Known, Listed, Ns, NsId, NsKind, compare, list, namespaces_of};
+pub use kinds::{Compared, Known, Listed, Ns, NsDetails, NsId, NsKind, compare, list, namespaces_of};
 pub use map::{Map, Mapper, Namespace, Port, Wire, WireKind};
 pub use peers::{Peer, peers};

@@ -31,7 +31,8 @@ fn of_processes(pids: &[u32]) -> Result<Answer, Failure> {
     let names = names()?;
     let mut processes = Vec::new();
     for &pid in pids {
-        let namespaces = inspect::namespaces_of(pid)?;
+        let known = inspect::namespaces_of(pid)?.into_iter();
+        let namespaces = known.map(|(kind, ns)| (kind, ns.map(|ns| ns.details()))).collect();
         processes.push(ProcessNs { pid, command: netns::command_of(pid), namespaces, names: names.clone() });
     }
     Ok(Answer::ProcessNs(processes))

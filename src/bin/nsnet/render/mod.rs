@@ -20,7 +20,7 @@ use std::{
 
 use nsnet::{
     Addr, Error, IfAddr, IfName, Link, NsName, NsRef, Route, Rule,
-    inspect::{Compared, Known, Listed, Map, Peer},
+    inspect::{Compared, Listed, Map, NsDetails, NsKind, Peer},
     name::escaped,
     netlink::{neigh::Neigh, veth::VethMade},
     netns::{Change, Holder, NsidPeer, Outcome, Resident, State},
@@ -145,7 +145,8 @@ pub struct RouteRows {
 pub struct ProcessNs {
     pub pid: u32,
     pub command: String,
-    pub namespaces: Vec<Known>,
+    /// Of each kind, or why it is not known.
+    pub namespaces: Vec<(NsKind, Result<NsDetails, String>)>,
     /// The names of network namespaces, by inode.
     pub names: BTreeMap<u64, Vec<NsName>>,
 }
