@@ -31,7 +31,7 @@ const WALLS: &[(&str, &[&str])] = &[
             "bin/nsnet/commands/exec.rs",
             "bin/nsnet/commands/lab/exec.rs",
             "bin/nsnet/batch.rs",
-            "bin/nsnet/args.rs",
+            "bin/nsnet/args/quick.rs",
             "bin/nsnet/complete.rs",
             "isolate/idmap.rs",
             // What a check names.
