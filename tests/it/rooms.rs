@@ -62,7 +62,7 @@ const DEPENDS: &[(&str, &[&str])] = &[
     ("lab/spec/", &["name", "netlink"]),
     ("lab/clab/", &["name", "netlink"]),
     ("lab/check/", &["error", "name", "addr", "netlink"]),
-    ("lab/plan.rs", &["name", "addr", "netlink"]),
+    ("lab/plan/", &["name", "addr", "netlink"]),
     ("lab/step.rs", &["name", "addr", "netlink"]),
     ("lab/", &["error", "name", "addr", "netlink", "netns", "sys", "exec"]),
 ];
