@@ -28,6 +28,8 @@ pub(crate) struct Farewell {
     watched: BTreeSet<NetnsId>,
     /// The first place is the current namespace.
     places: Vec<Place>,
+    /// The ends of pairs in that one, by the id of where the others are; looked at once.
+    ends_here: Option<BTreeMap<u32, Vec<u32>>>,
 }
 
 /// A namespace in which veth ends are awaited to go.
@@ -58,7 +60,7 @@ impl Place {
 impl Farewell {
     /// `doomed` are all namespaces that end together: links between them need no waiting.
     pub(crate) fn new(doomed: BTreeSet<NetnsId>) -> Self {
-        Self { doomed, alive: BTreeMap::new(), watched: BTreeSet::new(), places: Vec::new() }
+        Self { doomed, alive: BTreeMap::new(), watched: BTreeSet::new(), places: Vec::new(), ends_here: None }
     }
 
     /// Begins to watch a namespace. It must not be held by anybody here while it is waited for.
@@ -76,7 +78,7 @@ impl Farewell {
                 assigned.ok_or_else(|| failed(io::Error::from(Errno::NODATA).into()))?
             }
         };
-        self.watch_far_ends(ns)?;
+        self.watch_ends(ns, id)?;
         self.alive.insert(id, ns.id());
         self.watched.insert(ns.id());
         Ok(())
@@ -126,6 +128,25 @@ impl Farewell {
         self.alive.insert(id, ns.id());
         self.watched.insert(ns.id());
         Ok(())
+    }
+
+    /// Where all its links are ends of pairs with the current namespace, these are known here. Nobody has to ask inside then:
+    /// the kernel lets go of a socket only 10 ms after it was closed, and of its namespace with it.
+    fn watch_ends(&mut self, ns: &Netns, id: u32) -> Result<()> {
+        let inside = ns.inside(links_beside_loopback)?;
+        if inside == Some(0) {
+            return Ok(());
+        }
+        let failed = |e: raw::Refusal| e.into_error("look at the links to", ns);
+        let known = match self.ends_here.take() {
+            Some(known) => known,
+            None => link::ends_by_nsid(&mut self.places[0].asked).map_err(failed)?,
+        };
+        let ends = self.ends_here.insert(known).get(&id).map_or(&[][..], Vec::as_slice);
+        if inside == Some(ends.len()) {
+            return self.places[0].await_ends(ends, ns).map_err(|e| failed(e.into()));
+        }
+        self.watch_far_ends(ns)
     }
 
     /// Finds out where the peers of its veths live, and listens there.
@@ -274,6 +295,13 @@ impl Farewell {
     pub(crate) fn watched(&self) -> BTreeSet<NetnsId> {
         self.watched.clone()
     }
+}
+
+/// How many links the namespace of the calling thread has beside `lo`; `None` where `/proc` does not tell.
+fn links_beside_loopback() -> Option<usize> {
+    let table = std::fs::read_to_string("/proc/thread-self/net/dev").ok()?;
+    // Below two lines of headings.
+    Some(table.lines().skip(2).filter(|link| !link.trim_start().starts_with("lo:")).count())
 }
 
 fn is_overrun(error: &io::Error) -> bool {

@@ -563,6 +563,19 @@ pub(super) fn peers_elsewhere(socket: &mut Socket) -> std::result::Result<Vec<(u
     socket.dump_of(&dump_request(), |object| link_of(&object)?.peer_elsewhere())
 }
 
+/// The indices of a socket's namespace's own ends of pairs, by the id of the namespace that the other end is in.
+pub(super) fn ends_by_nsid(socket: &mut Socket) -> std::result::Result<BTreeMap<u32, Vec<u32>>, Refusal> {
+    let end = |object| {
+        let link = link_of(&object)?;
+        link.peer_elsewhere().map(|(nsid, _)| (nsid, link.index))
+    };
+    let mut ends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (nsid, index) in socket.dump_of(&dump_request(), end)? {
+        ends.entry(nsid).or_default().push(index);
+    }
+    Ok(ends)
+}
+
 /// Which of these indices a socket's namespace has.
 pub(super) fn exist(socket: &mut Socket, indices: &[u32]) -> std::io::Result<Vec<bool>> {
     let questions = indices.iter().map(|&index| LinkUnspec::new_with_index(index).build());
