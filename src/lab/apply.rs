@@ -18,7 +18,7 @@ use super::{
     preflight, runs,
     silence::Silence,
     site::{self, Sites},
-    state::{Place, State},
+    state::{LinkWhat, Place, State},
     step::{At, LinkEdit, Step},
     work::{self, Worker},
 };
@@ -26,7 +26,7 @@ use crate::{
     addr::IfAddr,
     error::{Error, Result},
     name::LabName,
-    netlink::{awaited::Awaited, raw::Socket},
+    netlink::{awaited::Awaited, neigh, raw::Socket},
     netns::{self, Deletion, Doomed, Outcome},
     sys::signal::Held,
 };
@@ -223,7 +223,7 @@ impl<'a> Transaction<'a> {
         let unwanted = ports.split_off(missing(&ports).len());
         let runs = ports.split_off(ports.iter().position(starts).unwrap_or(ports.len()));
         self.worker.perform(&ports, go_on)?;
-        self.await_links()?;
+        self.await_ready()?;
         if runs.is_empty() {
             return Ok(unwanted);
         }
@@ -261,7 +261,7 @@ impl<'a> Transaction<'a> {
             left = self.left()?;
             if left.is_empty() {
                 // Some of the new may have waited for the end of the old.
-                return self.await_links();
+                return self.await_ready();
             }
         }
         Err(self.not_as_wanted(&left[0]))
@@ -293,6 +293,25 @@ impl<'a> Transaction<'a> {
             self.worker.perform(&left, &mut |_| Ok(()))?;
         }
         Ok(plan(&self.before, &self.worker.look(&self.before)?).into_iter().next())
+    }
+
+    /// Waits until packets get through.
+    fn await_ready(&mut self) -> Result<()> {
+        self.await_links()?;
+        if tunnels(self.desired) {
+            self.forget_unanswered()?;
+        }
+        Ok(())
+    }
+
+    /// A tunnel sends as soon as it is up, over links whose other ends may not have been up yet: who was asked for in vain is
+    /// asked again.
+    fn forget_unanswered(&mut self) -> Result<()> {
+        for (place, site) in self.worker.sites.iter_mut().filter(|(place, _)| matches!(place, Place::Node(_))) {
+            let done = neigh::forget_unanswered(&mut site.socket);
+            done.map_err(|e| e.into_error("look at the neighbours in", site::shown(self.lab, place)))?;
+        }
+        Ok(())
     }
 
     /// Waits until each end that was brought up carries packets, if its other end is up too, and until
@@ -340,12 +359,18 @@ impl<'a> Transaction<'a> {
     fn can_carry(&self, at: &At) -> bool {
         let link = |at: &At| self.desired.spaces.get(&at.place)?.links.get(&at.name);
         match link(at).map(|link| &link.what) {
-            Some(super::state::LinkWhat::Veth { peer: (place, name) }) => {
+            Some(LinkWhat::Veth { peer: (place, name) }) => {
                 link(&At { place: place.clone(), name: name.clone() }).is_some_and(|far| far.up)
             }
             _ => false,
         }
     }
+}
+
+/// Whether something of it sends by itself what passes others.
+fn tunnels(state: &State) -> bool {
+    let mut links = state.spaces.values().flat_map(|space| space.links.values());
+    links.any(|link| matches!(&link.what, LinkWhat::Kind { kind, .. } if kind.is_tunnel()))
 }
 
 /// Steps before the first that cannot be taken back.

@@ -11,7 +11,12 @@ use netlink_packet_route::{
     route::RouteProtocol,
 };
 
-use super::{Change, Netlink, change::Subject, family_of, kernel_family};
+use super::{
+    Change, Netlink,
+    change::Subject,
+    family_of, kernel_family,
+    raw::{Refusal, Socket},
+};
 use crate::{
     addr::Family,
     error::{Error, ErrorKind, Result},
@@ -242,6 +247,17 @@ pub(super) fn neigh_of(object: &RouteNetlinkMessage) -> Option<Neigh> {
         RouteNetlinkMessage::NewNeighbour(message) => Neigh::of(message),
         _ => None,
     }
+}
+
+/// Forgets the neighbours of a socket's namespace that have not answered. The next packet asks at once then, and waits for
+/// no second question, which comes after a second.
+pub(crate) fn forget_unanswered(socket: &mut Socket) -> std::result::Result<(), Refusal> {
+    let all = RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default());
+    let unanswered = |neigh: &Neigh| neigh.state & (nud::INCOMPLETE | nud::FAILED) != 0;
+    let unanswered = socket.dump_of(&all, |object| neigh_of(&object).filter(unanswered))?;
+    // One that answers meanwhile is asked again, and one that is gone is as wanted.
+    socket.apply_each(unanswered.iter().map(Neigh::delete).collect());
+    Ok(())
 }
 
 #[cfg(test)]

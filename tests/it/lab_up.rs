@@ -498,6 +498,20 @@ fn a_vxlan_is_known_by_the_link_that_it_sends_by() {
 }
 
 #[test]
+fn the_first_packet_gets_through_also_where_a_tunnel_asked_too_early() {
+    let world = World::for_labs();
+    let file = world.lab_file(include_str!("../../examples/labs/vxlan-sites.toml"));
+    // The kernel would ask again after a second.
+    for _ in 0..4 {
+        world.nsnet(["lab", "up", file]).ok();
+        for (from, to) in [("gw1", "192.0.2.6"), ("gw2", "192.0.2.1"), ("h1", "10.0.0.2")] {
+            world.ok(&format!("exec sites.{from} ping -c1 -W0.9 -q {to}"));
+        }
+        world.nsnet(["lab", "down", "sites"]).ok();
+    }
+}
+
+#[test]
 fn a_tap_and_a_pair_in_one_node_have_indices_of_their_own() {
     let world = World::for_labs();
     // An ordinary user may not be allowed to make any.

@@ -162,6 +162,12 @@ impl Kind {
         !matches!(self, Self::Bond(_) | Self::Bridge(_) | Self::Dummy | Self::Ifb | Self::Vrf(_)) && !self.is_pair()
     }
 
+    /// Whether it sends what it is given in packets of its own namespace, to another host.
+    pub(crate) fn is_tunnel(&self) -> bool {
+        let udp = matches!(self, Self::Vxlan(_) | Self::Geneve(_) | Self::Wireguard);
+        udp || matches!(self, Self::Gre(_) | Self::GreTap(_) | Self::IpIp(_) | Self::Sit(_))
+    }
+
     /// Binds a tunnel to the link of this index, in the namespace that its packets travel in; false
     /// for a kind that cannot be.
     pub fn bind_to(&mut self, index: u32) -> bool {
