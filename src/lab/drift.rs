@@ -1,6 +1,6 @@
 //! How a lab differs from its file, in words: what a plan would do, told as what is wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     state::Place,
@@ -38,8 +38,42 @@ pub fn differences(steps: &[Step]) -> Vec<Difference> {
         Step::RenameLink { .. } => false,
         step => !new.contains(step.place()),
     };
-    let difference = |step: &Step| Difference { place: step.place().clone(), text: text(step) };
-    steps.iter().filter(told).map(difference).collect()
+    let renamed = steps.iter().filter_map(|step| match step {
+        Step::RenameLink { at, to } => Some((At { place: at.place.clone(), name: to.clone() }, at.name.clone())),
+        _ => None,
+    });
+    let renamed: BTreeMap<At, IfName> = renamed.collect();
+    let now = steps.iter().filter(told).map(|step| in_names_of_now(step, &renamed));
+    // What leads through a link that is to be another one.
+    let now = now.filter(|step| !matches!(step, Step::ChangeRoute { old, new, .. } if old == new));
+    now.map(|step| Difference { place: step.place().clone(), text: text(&step) }).collect()
+}
+
+/// A step in the names that links have before some are renamed out of the way.
+fn in_names_of_now(step: &Step, renamed: &BTreeMap<At, IfName>) -> Step {
+    let mut step = step.clone();
+    let end = |at: &mut At| {
+        if let Some(name) = renamed.get(at) {
+            at.name = name.clone();
+        }
+    };
+    let link = |place: &Place, name: &mut Option<IfName>| {
+        if let Some(name) = name {
+            let mut at = At { place: place.clone(), name: name.clone() };
+            end(&mut at);
+            *name = at.name;
+        }
+    };
+    match &mut step {
+        Step::DeleteLink(old) => {
+            end(&mut old.at);
+            old.peer.iter_mut().for_each(|(at, _)| end(at));
+        }
+        Step::DeleteRoute { place, route: old } | Step::ChangeRoute { place, old, .. } => link(place, &mut old.dev),
+        Step::ChangeLink { at, change: LinkEdit::Master { old, .. } } => link(&at.place, old),
+        _ => {}
+    }
+    step
 }
 
 fn ends_of(step: &Step) -> Vec<&At> {

@@ -185,6 +185,8 @@ fn drift_of_each_kind_is_told_and_repaired() {
             "ip netns exec campus.h1 sh -c 'echo 9 > /proc/sys/net/ipv4/ip_default_ttl'",
             "h1: net.ipv4.ip_default_ttl is 9, not 32",
         ),
+        // What is to be renamed out of the way is told by the name that it has.
+        ("ip -n campus.r1 link set wan name wan2", "veth isp:eth0 - r1:wan2: it is not in the file"),
         ("ip netns del campus.h2", "h2: the namespace is missing"),
         ("ip netns del campus.~sw", "~sw: the namespace is missing"),
         ("rm /run/nsnet/etc/campus.h1/hosts", "h1: the file hosts is missing"),
@@ -194,6 +196,7 @@ fn drift_of_each_kind_is_told_and_repaired() {
         world.sh(script);
         let drift = world.drift();
         assert!(drift.iter().any(|line| line.starts_with(expected)), "{script}\n{drift:#?}");
+        assert!(!drift.iter().any(|line| line.contains("nsnet~")), "{script}\n{drift:#?}");
         world.ok("lab up /run/lab.toml");
         assert_eq!(world.drift(), [""; 0], "{script}");
         assert_eq!(world.ok("lab plan /run/lab.toml"), "", "{script}");
