@@ -49,13 +49,17 @@ fn fits(rule: &Rule, wanted: &Rule) -> bool {
     let within = |wanted: Option<Prefix>, own: Option<Prefix>| {
         wanted.is_none_or(|wanted| own.is_some_and(|own| wanted.contains(own)))
     };
+    // As ip does, by the mark alone where no mask is given.
+    let marked = |wanted: Option<(u32, u32)>, own: Option<(u32, u32)>| {
+        wanted.is_none_or(|(mark, mask)| own.is_some_and(|own| own.0 == mark && (mask == u32::MAX || own.1 == mask)))
+    };
     (!wanted.not || rule.not)
         && (!wanted.l3mdev || rule.l3mdev)
         && within(wanted.from, rule.from)
         && within(wanted.to, rule.to)
         && same(wanted.priority.as_ref(), rule.priority.as_ref())
         && same(wanted.tos.as_ref(), rule.tos.as_ref())
-        && same(wanted.fwmark.as_ref(), rule.fwmark.as_ref())
+        && marked(wanted.fwmark, rule.fwmark)
         && same(wanted.iif.as_ref(), rule.iif.as_ref())
         && same(wanted.oif.as_ref(), rule.oif.as_ref())
         && same(wanted.uids.as_ref(), rule.uids.as_ref())
