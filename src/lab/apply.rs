@@ -134,7 +134,7 @@ pub fn up(lab: &LabName, desired: &State, progress: OnProgress<'_>) -> Result<Ra
     let _lock = Lock::take(lab)?;
     let (mut observed, steps) = begin_settled(lab, desired)?;
     preflight::check(lab, desired, &mut observed, &steps)?;
-    let warnings = if steps.is_empty() { Vec::new() } else { preflight::crowded(desired) };
+    let warnings = if steps.is_empty() { Vec::new() } else { preflight::warnings(desired) };
     if steps.is_empty() && observed.stray_files.is_empty() && !observed.stray_runs {
         return Ok(Raised { steps, warnings });
     }

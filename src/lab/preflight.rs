@@ -1,6 +1,11 @@
 //! What the kernel must have and allow for exactly this lab, looked at before anything is touched.
 
-use std::{collections::BTreeMap, fs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     io::fcntl_dupfd_cloexec,
@@ -18,7 +23,7 @@ use super::{
 use crate::{
     addr::Family,
     error::{Error, ErrorKind, Result},
-    name::{IfName, LabName},
+    name::{IfName, LabName, escaped},
     netlink::{
         birth::{self, End, Ties},
         kind::Kind,
@@ -219,9 +224,29 @@ fn refuse_too_many_namespaces(lab: &LabName, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
+/// What does not keep a lab from working, but may be a surprise.
+pub(super) fn warnings(desired: &State) -> Vec<String> {
+    let mut warnings = crowded(desired);
+    warnings.extend(unseen_files(desired));
+    warnings
+}
+
+/// Warns of each name of a file that commands in nodes do not find: it lies over one of that name.
+fn unseen_files(desired: &State) -> Vec<String> {
+    let names: BTreeSet<&String> = desired.spaces.values().flat_map(|space| space.files.keys()).collect();
+    let unseen = names.into_iter().map(|name| Path::new("/etc").join(name)).filter(|path| !path.exists());
+    let warning = |path: PathBuf| {
+        let shown = escaped(path.as_os_str().as_bytes());
+        format!(
+            "no node sees its file '{shown}' there: it lies over the one of this machine, which must exist; an empty one will do"
+        )
+    };
+    unseen.map(warning).collect()
+}
+
 /// Warns of each family whose neighbours are more than the kernel keeps, for all namespaces together. The lab works all
 /// the same: what was not used for a while makes room for others.
-pub(super) fn crowded(desired: &State) -> Vec<String> {
+fn crowded(desired: &State) -> Vec<String> {
     let crowded = |family: Family| {
         let key = format!("net.{}.neigh.default.gc_thresh3", if family == Family::Inet { "ipv4" } else { "ipv6" });
         // Only the namespace that the machine started with has it.

@@ -501,6 +501,16 @@ fn a_vxlan_is_known_by_the_link_that_it_sends_by() {
 }
 
 #[test]
+fn a_file_that_no_node_can_see_is_warned_of() {
+    let world = World::for_labs();
+    let file = world.lab_file("name = \"campus\"\n[nodes.a.files]\n\"no-such.conf\" = \"x\"\npasswd = \"x\"\n");
+    let up = world.nsnet(["lab", "up", file]);
+    let warning =
+        "no node sees its file '/etc/no-such.conf' there: it lies over the one of this machine, which must exist";
+    assert!(up.status.success() && up.err.contains(warning) && !up.err.contains("passwd"), "{up}");
+}
+
+#[test]
 fn the_first_packet_gets_through_also_where_a_tunnel_asked_too_early() {
     let world = World::for_labs();
     let file = world.lab_file(include_str!("../../examples/labs/vxlan-sites.toml"));
