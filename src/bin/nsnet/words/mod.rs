@@ -206,10 +206,10 @@ const EXEC_VALUES: &[&str] = &["--user", "--netns", "-n"];
 /// Reads a command line, without the name of the program.
 pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     let mut words = argv.into_iter().peekable();
-    let mut options = options(&mut words)?;
+    let mut options = options(&mut words, false)?;
     let whole_ip = words.next_if(|word| word == "ip").is_some();
     if whole_ip {
-        options.extend(self::options(&mut words)?);
+        options.extend(self::options(&mut words, true)?);
     }
     let mut rest: Vec<_> = words.collect();
     if let (Some(word), true) = (rest.first(), options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))) {
@@ -224,14 +224,15 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     Ok(Words { options, verb, arguments, json })
 }
 
-/// Options up to the first word that is none.
-fn options(words: &mut Peekable<impl Iterator<Item = OsString>>) -> Result<Vec<OsString>, Misuse> {
+/// Options up to the first word that is none. To ip, `-h` is no help.
+fn options(words: &mut Peekable<impl Iterator<Item = OsString>>, of_ip: bool) -> Result<Vec<OsString>, Misuse> {
     let mut out = Vec::new();
     while let Some(word) = words.next_if(|word| is_option(word)) {
-        if word == "--" {
-            break;
+        match word.as_bytes() {
+            b"--" => break,
+            b"-h" | b"--h" if of_ip => out.push("--human-readable".into()),
+            _ => translate_option(&word, words, &mut out)?,
         }
-        translate_option(&word, words, &mut out)?;
     }
     Ok(out)
 }
@@ -272,7 +273,12 @@ fn translate_option(
             out.push([OsStr::new(flag), OsStr::new("="), &value].into_iter().collect());
         }
         (Does::OtherValue, value) => {
-            value.or_else(|| words.next()).ok_or_else(missing)?;
+            let value = value.or_else(|| words.next()).ok_or_else(missing)?;
+            if value.to_str().is_none_or(|value| value.parse::<u32>().is_err()) {
+                let (name, value) = (found.name, escaped(value.as_bytes()));
+                let text = format!("the option \"{shown}\" is -{name} of ip, which takes a number, not '{value}'");
+                return Err(Misuse(text));
+            }
             out.push(format!("--ip-option=-{}", found.name).into());
         }
         (Does::Other, None) => out.push(format!("--ip-option=-{}", found.name).into()),
@@ -462,6 +468,11 @@ mod tests {
         means("-br link show", "--brief link -- show");
         means("-bri", "--brief list");
         means("-b x", "--batch=x list");
+        // Help of nsnet's own, and not ip's.
+        means("-h link", "--help link --");
+        means("ip -h -s link", "--human-readable --statistics link --");
+        means("-l 5 list", "--ip-option=-loops list");
+        assert!(argv("-l list").unwrap_err().contains("-loops of ip, which takes a number"));
         assert!(argv("-b x list").is_err());
         means("-force -ba -", "--force --batch=- list");
         means("-n red list-id", "--netns=red list-id");
