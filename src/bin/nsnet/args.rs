@@ -273,7 +273,6 @@ pub struct Picture {
 }
 
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct Ns {
     /// The processes; nsnet's own namespaces without one.
     #[arg(value_name = "PID", value_parser = clap::value_parser!(u32).range(1..))]

@@ -177,6 +177,8 @@ mod tests {
             "ns compare 1 2",
             "ns compare -j 1 2",
             "ns -j 1 2",
+            "ns -j list",
+            "ns --color=never compare 1 2",
             "lab up -j x.toml",
             "lab exec x.toml node ls -j",
             "list-id target-nsid -1",
