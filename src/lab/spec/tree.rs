@@ -76,7 +76,9 @@ fn stands_alone(keys: &[String]) -> bool {
         | ["checks", ..]
         | ["links", "mtu" | "macs", ..]
         | ["networks", _, "mtu" | "gateway" | "bridge", ..]
-        | ["nodes", _, "interfaces", _, "mac" | "up" | "mtu"] => true,
+        | ["nodes", _, "interfaces", _, "mac" | "up" | "mtu"]
+        // An option of a kind.
+        | ["nodes", _, "interfaces", _, "kind", _, _] => true,
         ["nodes", _, key, ..] => OF_NODES.contains(&key),
         _ => false,
     }
@@ -152,6 +154,11 @@ fn plain(message: &str) -> String {
         return "exactly one key belongs here".to_owned();
     }
     let message = message.trim_end().replace('`', "'").replace("a sequence", "a list").replace("a map", "a table");
+    // "struct Node" is a table to whom writes it.
+    let message = match message.split_once("expected struct ") {
+        Some((found, _)) => format!("{found}expected a table"),
+        None => message,
+    };
     let message = NUMBERS.iter().fold(message, |text, (name, words)| text.replace(name, words));
     escaped(message.as_bytes())
 }
@@ -215,11 +222,15 @@ fn set_options_apart(root: &mut DeTable<'_>, faults: &mut Faults) {
 fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
     let Some(kind) = interface.get("kind") else { return };
     let span = kind.span();
-    let Some(word) = kind.get_ref().as_str().map(str::to_owned) else { return };
+    let Some(said) = kind.get_ref().as_str().map(str::to_owned) else { return };
     let options = take_others(interface, &INTERFACE_KEYS).unwrap_or_default();
-    if !Kind::WORDS.contains(&word.as_str()) {
+    let Some(word) = meant_kind(&said) else {
         // serde will say so; what its options are is not known.
         return;
+    };
+    if word != said {
+        report_word(&said, &Kind::WORDS, span.clone(), faults);
+        interface.insert(key("kind"), Spanned::new(span.clone(), DeValue::String(word.clone().into())));
     }
     if BARE_KINDS.contains(&word.as_str()) {
         for key in options.keys() {
@@ -235,6 +246,13 @@ fn set_kind_apart(interface: &mut DeTable<'_>, faults: &mut Faults) {
     let word = Spanned::new(span.clone(), DeString::Owned(word));
     let kind: DeTable<'_> = [(word, Spanned::new(span.clone(), DeValue::Table(options)))].into_iter().collect();
     interface.insert(key("kind"), Spanned::new(span, DeValue::Table(kind)));
+}
+
+/// The kind of this name, or the one that it is a slip of: the rest of the file is checked as if it had been said.
+fn meant_kind(said: &str) -> Option<String> {
+    let kinds = Kind::WORDS.into_iter().filter(|word| !PAIRS.contains(word));
+    let meant = if Kind::WORDS.contains(&said) { Some(said) } else { nearest(said, kinds) };
+    meant.map(str::to_owned)
 }
 
 fn key(text: &str) -> Spanned<DeString<'static>> {
