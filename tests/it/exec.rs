@@ -85,6 +85,7 @@ fn a_namespace_that_cannot_be_had_is_125() {
     }
     world.fails(125, "exec /run/netns/dead echo ran");
     world.fails(125, "exec a/b echo ran");
+    world.fails(125, "-n nobody exec red echo ran");
     world.fails(2, "exec");
 }
 

@@ -135,8 +135,11 @@ pub fn run(cli: Cli, session: &mut Session, notes: Notes<'_>) -> Result<Answer, 
     match &context.globals.netns {
         // As ip does, also where the verb has no use for it.
         Some(ns) if cli.verb.is_object() => drop(context.session.connect(ns)?),
-        // It has an exit code of its own for that.
+        // They have an exit code of their own for that.
         Some(_) if matches!(cli.verb, Verb::Isolate(_)) => {}
+        Some(_) if matches!(cli.verb, Verb::Exec(_)) => {
+            drop(context.place().map_err(ExecError::Prepare).map_err(Failure::Exec)?);
+        }
         Some(_) => drop(context.place()?),
         None => {}
     }
