@@ -162,6 +162,9 @@ pub struct NsDetails {
 /// What is known of one kind of namespace of a process: itself, or why it is not known.
 pub type Known = (NsKind, std::result::Result<Ns, String>);
 
+/// What is known of a kind that a process has not, and others have.
+const ENDED: &str = "the process has ended";
+
 /// The namespaces of a process, of all kinds that the kernel has, held open.
 ///
 /// # Errors
@@ -183,7 +186,7 @@ pub fn namespaces_of(pid: u32) -> Result<Vec<Known>> {
         Ok(ns) => Some((kind, Ok(ns))),
         // A kind that this kernel lacks, which this process would have too.
         Err(Errno::NOENT) if !Path::new("/proc/self/ns").join(kind.as_str()).exists() => None,
-        Err(Errno::NOENT | Errno::SRCH) => Some((kind, Err("the process has ended".into()))),
+        Err(Errno::NOENT | Errno::SRCH) => Some((kind, Err(ENDED.into()))),
         Err(e) => Some((kind, Err(io::Error::from(e).to_string()))),
     };
     Ok(NsKind::ALL.into_iter().filter_map(known).collect())
@@ -216,8 +219,15 @@ impl Compared {
 ///
 /// `NotFound` if one of the processes does not exist.
 pub fn compare(pids: [u32; 2]) -> Result<Vec<Compared>> {
-    let [a, b] = [namespaces_of(pids[0])?, namespaces_of(pids[1])?];
-    Ok(a.into_iter().zip(b).map(|((kind, a), (_, b))| Compared { kind, both: [a, b] }).collect())
+    let [mut a, mut b] = [namespaces_of(pids[0])?, namespaces_of(pids[1])?].map(|known| known.into_iter().collect());
+    let of_both = |kind| {
+        let of = |known: &mut BTreeMap<NsKind, _>| known.remove(&kind);
+        match (of(&mut a), of(&mut b)) {
+            (None, None) => None,
+            (a, b) => Some(Compared { kind, both: [a, b].map(|ns| ns.unwrap_or_else(|| Err(ENDED.into()))) }),
+        }
+    };
+    Ok(NsKind::ALL.into_iter().filter_map(of_both).collect())
 }
 
 /// A namespace that was found, and by whom.
