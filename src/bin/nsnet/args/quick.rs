@@ -164,7 +164,6 @@ mod tests {
             "-n red list -l",
             "-4 -d route show",
             "addr show dev lo",
-            "add -x",
             "-q add a b --if-missing -v",
             "exec red ls -la",
             "exec --bare red -- ls --json",
@@ -178,9 +177,11 @@ mod tests {
             "ns compare -j 1 2",
             "ns -j 1 2",
             "ns -j list",
+            "-j ns list --type uts",
+            "-q ns compare 1 2",
             "ns --color=never compare 1 2",
             "lab up -j x.toml",
-            "lab exec x.toml node ls -j",
+            "lab exec two/a ls -j",
             "list-id target-nsid -1",
             "veth a=10.0.0.1/8 b --queues 2 -n red",
             "monitor",
@@ -191,8 +192,9 @@ mod tests {
             let words = words(line);
             let quick = QUICK.iter().find(|quick| words.verb == *quick.verb).expect("a quick parser").read(&words);
             let whole = Cli::command().try_get_matches_from(std::iter::once("nsnet".as_ref()).chain(words.argv()));
-            let whole = whole.and_then(|matches| Cli::from_arg_matches(&matches)).ok();
-            assert_eq!(format!("{quick:?}"), format!("{whole:?}"), "{line}");
+            let whole = whole.and_then(|matches| Cli::from_arg_matches(&matches));
+            let quick = quick.unwrap_or_else(|| panic!("{line}: it is not understood"));
+            assert_eq!(format!("{quick:?}"), format!("{:?}", whole.expect(line)), "{line}");
         }
     }
 
