@@ -65,6 +65,12 @@ fn a_batch_ends_at_the_first_failure_and_names_its_line() {
     assert!(err.contains("cannot open the batch '/run/no-such-file': No such file"), "{err}");
     let err = world.fails(2, "-batch /run/batch list");
     assert!(err.contains("'list'"), "{err}");
+    // What would be left out is not left out silently.
+    let err = world.fails(2, "add green -b /run/batch");
+    assert!(err.contains("none from the line"), "{err}");
+    let err = world.batch("", "add green -b /run/batch").fails(2);
+    assert!(err.contains("a batch cannot begin another"), "{err}");
+    assert_eq!(world.ok("list"), "blue\nred\n");
 }
 
 #[test]
@@ -102,6 +108,8 @@ fn a_command_in_a_batch_is_a_process_of_its_own_and_its_code_counts() {
     let err = ran.fails(1);
     assert!(err.contains("-:1: the command ended with 7") && err.contains("-:2: the command ended with 137"), "{err}");
     world.batch("", "exec red sh -c 'exit 7'\nlist").fails(7);
+    // Whatever the options are.
+    assert_eq!(world.batch("-N -r", "exec red echo hi\n-t -l 3 -4 exec red echo hi").ok(), "hi\nhi\n");
 }
 
 #[test]

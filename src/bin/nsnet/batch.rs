@@ -24,6 +24,8 @@ use crate::{
 /// Verbs that become something else, or never end: they need a process of their own.
 const OWN_PROCESS: &[&str] = &["exec", "isolate"];
 
+const ANOTHER: &str = "a batch cannot begin another";
+
 /// Carries out the commands of a file; stops at the first that fails, unless told to go on.
 pub fn run(file: &OsStr, options: &[OsString], globals: Globals, session: &mut Session) -> u8 {
     let json = globals.json;
@@ -93,11 +95,12 @@ impl Batch<'_> {
             return self.alone(words, &report);
         }
         if words.options.iter().any(|word| is_of_batch(word)) {
-            return report.misuse("a batch cannot begin another");
+            return report.misuse(ANOTHER);
         }
         let cli = match self.plain(words) {
             Ok(cli) => cli,
             Err(words) => match Cli::read(&self.whole(words.clone())) {
+                Ok(cli) if cli.globals.batch.is_some() => return report.misuse(ANOTHER),
                 Ok(cli) if becomes_a_command(&cli) => return self.alone(words, &report),
                 Ok(cli) => cli,
                 Err(e) if e.use_stderr() => {

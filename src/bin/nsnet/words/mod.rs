@@ -44,6 +44,11 @@ impl Words {
         self.options.iter().chain([&self.verb]).chain(&self.arguments).map(OsString::as_os_str)
     }
 
+    /// Whether a batch was asked for in front of everything else.
+    pub fn begins_batch(&self) -> bool {
+        begins_batch(&self.options)
+    }
+
     /// Whether something behind the verb may be an option that can stand in front of it as well.
     pub fn may_be_behind(&self, long: Option<&str>, short: Option<char>) -> bool {
         let options = self.arguments.iter().take_while(|word| *word != "--").map(|word| word.as_bytes());
@@ -150,6 +155,9 @@ const OPTIONS: &[Opt] = &[
     opt("help", Does::Flag("--help")),
     opt("netns", Does::Value("--netns")),
     opt("Numeric", Does::Flag("--numeric")),
+    // What a batch hands on to a process of its own.
+    exact("numeric", Does::Flag("--numeric")),
+    exact("ip-option", Does::Value("--ip-option")),
     opt("all", Does::Flag("--all")),
     exact("echo", Does::Other),
 ];
@@ -212,7 +220,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
         options.extend(self::options(&mut words, true)?);
     }
     let mut rest: Vec<_> = words.collect();
-    if let (Some(word), true) = (rest.first(), options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))) {
+    if let (Some(word), true) = (rest.first(), begins_batch(&options)) {
         let shown = escaped(word.as_bytes());
         return Err(Misuse(format!("a batch takes its commands from the file, and none from the line: '{shown}'")));
     }
@@ -222,6 +230,10 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     let behind = rest.len() - behind.len();
     let arguments = arguments(&verb, rest.split_off(behind), all);
     Ok(Words { options, verb, arguments, json })
+}
+
+fn begins_batch(options: &[OsString]) -> bool {
+    options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))
 }
 
 /// Options up to the first word that is none. To ip, `-h` is no help.
@@ -296,6 +308,13 @@ fn verb_of(words: &[OsString]) -> Result<(OsString, &[OsString]), Misuse> {
     let Some((first, rest)) = words.split_first() else { return Ok(("list".into(), words)) };
     if ["netns", "netn", "net"].iter().any(|object| first == object) {
         return behind_netns(rest);
+    }
+    // Behind '--', nothing is an option any more.
+    if is_option(first) {
+        return Err(Misuse(format!(
+            "the command \"{}\" is unknown; 'nsnet help' lists them",
+            escaped(first.as_bytes())
+        )));
     }
     if first == "show" && rest.iter().any(|word| !is_option(word)) {
         return Ok(("show".into(), rest));
@@ -468,6 +487,8 @@ mod tests {
         means("-br link show", "--brief link -- show");
         means("-bri", "--brief list");
         means("-b x", "--batch=x list");
+        assert!(argv("-- -a del").unwrap_err().contains("\"-a\" is unknown"));
+        assert!(argv("-- --batch=x add y").is_err());
         // Help of nsnet's own, and not ip's.
         means("-h link", "--help link --");
         means("ip -h -s link", "--human-readable --statistics link --");
@@ -551,7 +572,7 @@ mod tests {
     }
 
     /// nsnet's own; ip takes -h for -human-readable, and knows none of the others.
-    const OWN: [&str; 6] = ["h", "q", "quiet", "v", "verbose", "version"];
+    const OWN: [&str; 8] = ["h", "q", "quiet", "v", "verbose", "version", "numeric", "ip-option"];
 
     #[test]
     fn ip_takes_every_prefix_of_its_options_for_the_same_one() {
