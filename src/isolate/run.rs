@@ -14,7 +14,7 @@ use rustix::{
 
 use super::{
     Ended, Event, InsideRoute, Isolation,
-    child::{self, Script, Step},
+    child::{self, Act, Script, Step},
     idmap::Maps,
     keeper::Keeper,
     pidfile::PidFile,
@@ -98,6 +98,7 @@ impl Setting<'_> {
         if let Err(error) = self.set_up(&mut running, &prepared.maps, &mut hearing) {
             running.end();
             running.is_ready(&mut hearing);
+            self.remove_routes_of(&mut running, &mut *hearing.events);
             // A child that failed meanwhile is the cause of what failed here.
             return Err(match hearing.failure {
                 Some((at, errno)) => self.explain(&hearing.steps, at, errno),
@@ -225,8 +226,7 @@ impl Setting<'_> {
                 let (_, pair) = veth::lend(&ends, &VethOptions::default()).await.map_err(wants_the_outer_one)?;
                 pairs.push(pair);
             }
-            *routes = add_routes(inside, &self.wishes.routes).await?;
-            Ok(())
+            add_routes(inside, &self.wishes.routes, routes).await
         })
     }
 
@@ -250,13 +250,18 @@ impl Setting<'_> {
 
     /// Takes away what outlives the command; what cannot be taken away is told.
     fn clear_away(&self, mut running: Running, events: Events<'_>) {
+        self.remove_routes_of(&mut running, events);
+        if let Some(Err(e)) = running.keeper.as_mut().map(Keeper::unname) {
+            events(Event::Warning(e));
+        }
+    }
+
+    /// In a namespace that was joined, they would stay.
+    fn remove_routes_of(&self, running: &mut Running, events: Events<'_>) {
         let routes = std::mem::take(&mut running.routes);
         if let (Some(ns), false) = (&self.wishes.join, routes.is_empty())
             && let Err(e) = remove_routes(ns, &routes)
         {
-            events(Event::Warning(e));
-        }
-        if let Some(Err(e)) = running.keeper.as_mut().map(Keeper::unname) {
             events(Event::Warning(e));
         }
     }
@@ -307,11 +312,10 @@ fn wants_the_outer_one(error: Error) -> Error {
     }
 }
 
-/// Returns them as they were added.
-async fn add_routes(inside: &Netns, routes: &[InsideRoute]) -> Result<Vec<Route>> {
-    let mut added = Vec::new();
+/// Those that were added are in `added`, as they were, also where one fails.
+async fn add_routes(inside: &Netns, routes: &[InsideRoute], added: &mut Vec<Route>) -> Result<()> {
     if routes.is_empty() {
-        return Ok(added);
+        return Ok(());
     }
     let netlink = Netlink::open(inside)?;
     for InsideRoute { route, device } in routes {
@@ -322,7 +326,7 @@ async fn add_routes(inside: &Netns, routes: &[InsideRoute]) -> Result<Vec<Route>
         netlink.apply(route.put(Beside::Nothing)).await?;
         added.push(route);
     }
-    Ok(added)
+    Ok(())
 }
 
 /// A namespace that lives on is left without them. Those through a pair that is gone are gone with it.
@@ -348,17 +352,23 @@ struct Shown {
     op: &'static str,
     subject: String,
     hint: Option<&'static str>,
+    /// The kind of namespace that it makes.
+    makes: Option<NsKind>,
 }
 
 impl From<Step> for Shown {
     fn from(step: Step) -> Self {
-        Self { op: step.op, subject: step.subject, hint: step.hint }
+        let makes = matches!(step.act, Act::EnterNewTime(_)).then_some(NsKind::Time);
+        Self { op: step.op, subject: step.subject, hint: step.hint, makes }
     }
 }
 
 impl Shown {
     fn refused(&self, errno: Errno) -> Error {
         let error = Error::os(self.op, &self.subject, errno);
+        if let (Errno::NOSPC, Some(kind)) = (errno, self.makes) {
+            return error.because(why::full(&[kind]));
+        }
         match self.hint {
             Some(hint) => error.because(hint),
             None => error,

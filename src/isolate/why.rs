@@ -31,7 +31,7 @@ pub(super) fn clone_refused(kinds: &[NsKind], errno: Errno) -> Error {
 }
 
 /// The limit that is used up; one of 0 is surely meant.
-fn full(kinds: &[NsKind]) -> String {
+pub(super) fn full(kinds: &[NsKind]) -> String {
     let limit = |kind: &NsKind| format!("user.max_{}_namespaces", kind.as_str());
     let limits: Vec<_> = kinds.iter().map(limit).collect();
     let zero = limits.iter().find(|name| setting(name).as_deref() == Some("0"));

@@ -109,6 +109,7 @@ fn what_contradicts_itself_is_refused_before_anything_is_made() {
         ("--no-pid --init", "add '--pid'"),
         ("--no-mount --dns 1.1.1.1", "add '--mount'"),
         ("--uts --veth a b", "add '--net'"),
+        ("--map-root --no-user", "'--no-user' takes away"),
         ("--no-net --name x", "add '--net'"),
         ("--map-root --map-current", "cannot be used with"),
         ("--veth a red:b", "it is the end inside"),

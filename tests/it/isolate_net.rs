@@ -83,6 +83,12 @@ fn a_namespace_can_be_joined() {
     assert_eq!(world.sh("ip -n red route show 10.9.0.0/16"), "");
     // A user namespace of its own has no say over a network namespace of others.
     world.sh("! $NSNET isolate --netns red --map-root ip link set mark0 up 2>/dev/null");
+    // Nor are they left where the rest fails, or one of them.
+    let routes = "--route '10.9.0.0/16 dev lo'";
+    for wrong in ["--pidfile /nope/x", "--route 'default via 203.0.113.9'", routes] {
+        world.shell(&format!("$NSNET isolate --netns red {routes} {wrong} true")).fails(125);
+        assert_eq!(world.sh("ip -n red route show 10.9.0.0/16"), "", "{wrong}");
+    }
     let error = world.fails(125, "isolate --netns nope true");
     assert!(error.contains("there is no such name"), "{error}");
 }

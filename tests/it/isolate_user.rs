@@ -52,7 +52,9 @@ fn groups_can_be_given_up_or_not() {
 #[test]
 fn what_denies_is_named() {
     let world = World::new();
-    for (kind, option) in [("net", "--net"), ("user", "--user"), ("mnt", "--mount"), ("uts", "--uts")] {
+    for (kind, option) in
+        [("net", "--net"), ("user", "--user"), ("mnt", "--mount"), ("uts", "--uts"), ("time", "--time")]
+    {
         let script = format!("echo 0 > /proc/sys/user/max_{kind}_namespaces; exec $NSNET isolate {option} true");
         let mut command = world.command("unshare");
         command.args(["--user", "--map-root-user", "sh", "-c", &script]);

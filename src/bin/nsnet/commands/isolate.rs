@@ -60,6 +60,9 @@ fn namespaces(pid: u32) -> Vec<(NsKind, u64)> {
 
 fn wanted(args: Isolate, names: &Names, context: &Context<'_>) -> Result<Isolation, Failure> {
     let maps = args.ids.maps();
+    if args.kinds.unwanted.contains(&NsKind::User) && !maps.is_empty() {
+        return Err(Failure::Usage("'--no-user' takes away the user namespace that mapping ids makes".into()));
+    }
     let mut command = args.command;
     if command.is_empty() {
         command.push(shell());
