@@ -298,7 +298,7 @@ impl<'a> Transaction<'a> {
     /// Waits until packets get through.
     fn await_ready(&mut self) -> Result<()> {
         self.await_links()?;
-        if tunnels(self.desired) {
+        if has_tunnel(self.desired) {
             self.forget_unanswered()?;
         }
         Ok(())
@@ -367,8 +367,8 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// Whether something of it sends by itself what passes others.
-fn tunnels(state: &State) -> bool {
+/// Whether it has a tunnel.
+fn has_tunnel(state: &State) -> bool {
     let mut links = state.spaces.values().flat_map(|space| space.links.values());
     links.any(|link| matches!(&link.what, LinkWhat::Kind { kind, .. } if kind.is_tunnel()))
 }

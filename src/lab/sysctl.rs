@@ -92,9 +92,9 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// For namespaces that may be many. The kernel remembers the directories of all of them side by side, by the same name, and steps
-    /// over each on the way to a setting, which is slow where there are hundreds. A mount of proc that nobody else sees begins
-    /// with none; where none may be made, as in most containers, `/proc` does.
+    /// For namespaces that may be many. The kernel remembers the directories of all of them side by side, by the same name,
+    /// and steps over each on the way to a setting, which is slow where there are hundreds. A mount of proc that nobody else
+    /// sees begins with none; where none may be made, as in most containers, `/proc` does.
     pub(super) fn of_many() -> Self {
         Self { proc: sys::detached_mount(c"proc", PLAIN).ok() }
     }

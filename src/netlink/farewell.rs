@@ -138,11 +138,10 @@ impl Farewell {
             return Ok(());
         }
         let failed = |e: raw::Refusal| e.into_error("look at the links to", ns);
-        let known = match self.ends_here.take() {
-            Some(known) => known,
-            None => link::ends_by_nsid(&mut self.places[0].asked).map_err(failed)?,
-        };
-        let ends = self.ends_here.insert(known).get(&id).map_or(&[][..], Vec::as_slice);
+        if self.ends_here.is_none() {
+            self.ends_here = Some(link::ends_by_nsid(&mut self.places[0].asked).map_err(failed)?);
+        }
+        let ends = self.ends_here.as_ref().and_then(|known| known.get(&id)).map_or(&[][..], Vec::as_slice);
         if inside == Some(ends.len()) {
             return self.places[0].await_ends(ends, ns).map_err(|e| failed(e.into()));
         }
@@ -153,10 +152,7 @@ impl Farewell {
     fn watch_far_ends(&mut self, ns: &Netns) -> Result<()> {
         let failed = |e: raw::Refusal| e.into_error("look at the links of", ns);
         let mut inside = ns.inside(Socket::open)?.map_err(|e| Error::os("open a netlink socket in", ns, e))?;
-        let mut ends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for (nsid, index) in link::peers_elsewhere(&mut inside).map_err(failed)? {
-            ends.entry(nsid).or_default().push(index);
-        }
+        let mut ends = link::peers_by_nsid(&mut inside).map_err(failed)?;
         if let Some(here) = inside.nsid_of(Netns::current()?).map_err(failed)? {
             let indices = ends.remove(&here).unwrap_or_default();
             self.places[0].await_ends(&indices, ns).map_err(|e| failed(e.into()))?;

@@ -557,23 +557,30 @@ pub fn names(ns: &Netns) -> Result<Vec<String>> {
     socket.dump_of(&dump_request(), name).map_err(|e| e.into_error("list links in", ns))
 }
 
-/// The other ends, in other namespaces, of the pairs of a socket's namespace: the id of the
-/// namespace and the index there.
-pub(super) fn peers_elsewhere(socket: &mut Socket) -> std::result::Result<Vec<(u32, u32)>, Refusal> {
-    socket.dump_of(&dump_request(), |object| link_of(&object)?.peer_elsewhere())
+/// Indices of links, by the id that a socket's namespace has for another one.
+type ByNsid = BTreeMap<u32, Vec<u32>>;
+
+/// The other ends, in other namespaces, of the pairs of a socket's namespace, by their indices there.
+pub(super) fn peers_by_nsid(socket: &mut Socket) -> std::result::Result<ByNsid, Refusal> {
+    pairs_by_nsid(socket, |_, peer| peer)
 }
 
-/// The indices of a socket's namespace's own ends of pairs, by the id of the namespace that the other end is in.
-pub(super) fn ends_by_nsid(socket: &mut Socket) -> std::result::Result<BTreeMap<u32, Vec<u32>>, Refusal> {
-    let end = |object| {
+/// The own ends of these pairs.
+pub(super) fn ends_by_nsid(socket: &mut Socket) -> std::result::Result<ByNsid, Refusal> {
+    pairs_by_nsid(socket, |own, _| own)
+}
+
+/// Of each pair that leads elsewhere, the one of both indices that is chosen.
+fn pairs_by_nsid(socket: &mut Socket, choose: fn(u32, u32) -> u32) -> std::result::Result<ByNsid, Refusal> {
+    let pair = |object| {
         let link = link_of(&object)?;
-        link.peer_elsewhere().map(|(nsid, _)| (nsid, link.index))
+        link.peer_elsewhere().map(|(nsid, peer)| (nsid, choose(link.index, peer)))
     };
-    let mut ends: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (nsid, index) in socket.dump_of(&dump_request(), end)? {
-        ends.entry(nsid).or_default().push(index);
+    let mut pairs = ByNsid::new();
+    for (nsid, index) in socket.dump_of(&dump_request(), pair)? {
+        pairs.entry(nsid).or_default().push(index);
     }
-    Ok(ends)
+    Ok(pairs)
 }
 
 /// Which of these indices a socket's namespace has.

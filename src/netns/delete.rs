@@ -16,7 +16,7 @@ use super::{
     Netns, NetnsId,
     entry::{Found, bind, look, path_of},
     holders::{Holder, holders},
-    named::not_alive,
+    named::{PART, not_alive},
     rundir::Lock,
 };
 use crate::{
@@ -176,9 +176,6 @@ impl Removed {
         }
     }
 }
-
-/// So many are held open at a time; a process may usually open 1,024 files.
-const PART: usize = 256;
 
 /// Everything that needs the lock. All are let go at once, so that the kernel ends them together: it takes as long for the
 /// first one alone as for all, and begins with the others when it is done with that.

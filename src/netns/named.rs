@@ -276,7 +276,7 @@ fn refuse_taken(op: &'static str, name: &NsName, found: &Found) -> Result<()> {
 }
 
 /// So many are held open at a time; a process may usually open 1,024 files.
-const PART: usize = 256;
+pub(super) const PART: usize = 256;
 
 /// Makes all namespaces and their names, or takes back what it made.
 fn make_all<T: Send>(
