@@ -61,7 +61,7 @@ fn batch_failure(json: bool, file: &OsStr, what: &'static str, e: &io::Error) ->
 }
 
 fn is_of_batch(word: &OsStr) -> bool {
-    word == "--force" || word.to_string_lossy().starts_with("--batch=")
+    word == "--force" || words::is_batch(word)
 }
 
 /// Of what lies behind `lab`, only a command in one node is what this process would become.

@@ -51,10 +51,9 @@ fn nsnet() -> u8 {
     };
     let session = &mut Session::new(Names::new(cli.globals.numeric), Terminals::look());
     match cli.globals.batch.clone() {
-        Some(_) if !words.begins_batch() => report::misuse(
-            "a batch takes its commands from the file, and none from the line: '--batch' stands alone",
-            words.json,
-        ),
+        Some(_) if !words.begins_batch() => {
+            report::misuse(&format!("{}: '--batch' stands alone", words::NONE_BESIDE_BATCH), words.json)
+        }
         Some(file) => batch::run(&file, &words.options, cli.globals, session),
         None => carry_out(cli, session, None),
     }

@@ -222,7 +222,7 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     let mut rest: Vec<_> = words.collect();
     if let (Some(word), true) = (rest.first(), begins_batch(&options)) {
         let shown = escaped(word.as_bytes());
-        return Err(Misuse(format!("a batch takes its commands from the file, and none from the line: '{shown}'")));
+        return Err(Misuse(format!("{NONE_BESIDE_BATCH}: '{shown}'")));
     }
     let (verb, behind) = if whole_ip { ip::verb_of(&rest)? } else { verb_of(&rest)? };
     let json = options.iter().any(|word| word == "--json") || asks_for_json(verb.as_bytes(), behind);
@@ -232,8 +232,16 @@ pub fn read(argv: impl IntoIterator<Item = OsString>) -> Result<Words, Misuse> {
     Ok(Words { options, verb, arguments, json })
 }
 
+/// Of a command on the line of a batch.
+pub const NONE_BESIDE_BATCH: &str = "a batch takes its commands from the file, and none from the line";
+
 fn begins_batch(options: &[OsString]) -> bool {
-    options.iter().any(|word| word.as_bytes().starts_with(b"--batch="))
+    options.iter().any(|word| is_batch(word))
+}
+
+/// Whether an option, in nsnet's own words, asks for a batch.
+pub fn is_batch(option: &OsStr) -> bool {
+    option.as_bytes().starts_with(b"--batch=")
 }
 
 /// Options up to the first word that is none. To ip, `-h` is no help.
